@@ -1,0 +1,45 @@
+/*
+ * Allowed-IPs of one WireGuard interface: which peer a destination belongs to, and whether a
+ * source belongs to a peer. One writer (control), any number of readers (workers) without locks:
+ * a lookup during a change gives the answer before or after it, never a miss in between.
+ * Addresses are in network order, IPv4 in 4 bytes.
+ */
+#ifndef DATAPLANE_ALLOWED_H
+#define DATAPLANE_ALLOWED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct dp_allowed;
+struct dp_peer;
+struct dp_reclaim;
+
+/* Control. Memory that readers may still see is given to reclaim (see publish.h). */
+struct dp_allowed *dp_allowed_new(struct dp_reclaim *reclaim);
+/* Control, when no reader is left. */
+void dp_allowed_free(struct dp_allowed *a);
+
+/* Control. Host bits are ignored; takes the prefix from another peer. 0 or -ENOMEM. */
+int dp_allowed_insert(struct dp_allowed *a, int family, const uint8_t *addr, uint8_t len,
+		      struct dp_peer *peer);
+/* Control. Exactly this prefix, if it is this peer's: 0, else -ENOENT. */
+int dp_allowed_remove(struct dp_allowed *a, int family, const uint8_t *addr, uint8_t len,
+		      const struct dp_peer *peer);
+/* Control. All prefixes of a peer, without walking those of others. */
+void dp_allowed_remove_peer(struct dp_allowed *a, const struct dp_peer *peer);
+/* Control. Calls visit for each prefix of a peer (all peers' if NULL); visit returns false: stop.
+ */
+void dp_allowed_list(const struct dp_allowed *a, const struct dp_peer *peer,
+		     bool (*visit)(void *ctx, int family, const uint8_t *addr, uint8_t len,
+				   struct dp_peer *peer),
+		     void *ctx);
+size_t dp_allowed_count(const struct dp_allowed *a);
+
+/* Workers, control. Longest prefix; NULL: none. */
+struct dp_peer *dp_allowed_lookup(const struct dp_allowed *a, int family, const uint8_t *addr);
+/* The same for n addresses (up to DP_BATCH_MAX), results in peers. */
+void dp_allowed_lookup_bulk(const struct dp_allowed *a, int family, const uint8_t *const *addrs,
+			    struct dp_peer **peers, unsigned int n);
+
+#endif

@@ -1,0 +1,93 @@
+/*
+ * A batch of packets on its way through the stages, and the private notes that a packet carries.
+ * Header only. A stage takes a batch, shrinks it in place, and passes on what is left.
+ */
+#ifndef DATAPLANE_BATCH_H
+#define DATAPLANE_BATCH_H
+
+#include <assert.h>
+#include <stdint.h>
+
+#include <rte_mbuf.h>
+
+#define DP_BATCH_MAX 32
+
+struct dp_batch {
+	struct rte_mbuf *pkts[DP_BATCH_MAX];
+	uint16_t n;
+};
+
+struct dp_session;
+struct dp_peer;
+struct dp_iface;
+struct dp_route;
+
+#define DP_PORT_NONE UINT16_MAX
+
+/*
+ * Why a packet is on a ring between threads. To control and the face: what is asked of them. To a
+ * worker: where in the path it joins. Lives in the note because the note travels with the packet.
+ */
+enum dp_ask {
+	DP_ASK_NONE,
+	/* worker to control; pkt data starts at the outer Ethernet header for the first two */
+	DP_ASK_HANDSHAKE,  /* note.iface_id, payload_off/payload_len: a message of type 1 to 3 */
+	DP_ASK_REASSEMBLE, /* an IP fragment of UDP to one of our addresses */
+	DP_ASK_STAGE, /* inner packet at data start; note.peer_ref: no session or no next hop */
+	DP_ASK_ICMP, /* inner packet, already counted as dropped for note.reason: tell its source */
+	DP_ASK_FRAGMENT,     /* inner IPv4 packet without DF, over the MTU of note.iface_id */
+	DP_ASK_FRAGMENT_OUT, /* complete outer frame for note.port_id, over that port's MTU */
+	DP_ASK_RESOLVE,	     /* inner packet for note.port_id, next hop in note.next_hop/family */
+	/* worker to face */
+	DP_ASK_TUN, /* inner packet at data start, to the TUN of note.iface_id */
+	DP_ASK_TAP, /* frame at data start, to the TAP of note.port_id */
+	/* to a worker */
+	DP_ASK_FRAME, /* frame as if received on note.port_id (reassembled) */
+	DP_ASK_ENCAP, /* inner packet from Linux or control, into note.iface_id */
+	DP_ASK_SEAL,  /* inner packet (length 0: keepalive) for note.peer_ref */
+	DP_ASK_OUT,   /* complete frame for note.port_id */
+};
+
+/*
+ * The packet's private notes, in the mbuf's private area. Zeroed by whoever makes the packet or
+ * receives it. Offsets count from the start of the packet's data at the time of classify.
+ */
+struct dp_note {
+	/* pointers: valid within one loop of one worker only (RCU), never across a ring */
+	struct dp_session *session;
+	struct dp_peer *peer;
+	struct dp_iface *iface;
+	const struct dp_route *route;
+	uint64_t counter;     /* of a data message */
+	uint64_t peer_ref;    /* survives rings; see dp_peer_by_ref() */
+	uint8_t next_hop[16]; /* DP_ASK_RESOLVE */
+	uint16_t iface_id;
+	uint16_t port_id; /* where it came in or shall leave; DP_PORT_NONE: from Linux or control */
+	uint16_t l3_off;  /* outer IP header */
+	uint16_t payload_off; /* UDP payload */
+	uint16_t payload_len;
+	uint16_t inner_len; /* inner packet without padding */
+	uint8_t ask;	    /* enum dp_ask */
+	uint8_t family;	    /* of the outer packet when classified: AF_INET or AF_INET6 */
+	uint8_t ecn;	    /* outer ECN bits, for decap */
+	uint8_t reason;	    /* enum dp_drop, for DP_ASK_ICMP */
+	uint8_t routed;	    /* has come from a port or a peer: TTL counts down when it goes on */
+	uint8_t pad[11];
+};
+
+#define DP_NOTE_BYTES 96
+static_assert(sizeof(struct dp_note) == DP_NOTE_BYTES, "the pool's private size; multiple of 8");
+
+static inline struct dp_note *dp_note(const struct rte_mbuf *m)
+{
+	return (struct dp_note *)rte_mbuf_to_priv((struct rte_mbuf *)(uintptr_t)m);
+}
+
+/*
+ * Room before and after the inner packet that every packet must have (checked when pools and ports
+ * are set up): outer Ethernet with one VLAN tag, IPv6, UDP, data header; padding and tag.
+ */
+#define DP_HEADROOM_BYTES (14 + 4 + 40 + 8 + 16)
+#define DP_TAILROOM_BYTES (15 + 16)
+
+#endif

@@ -1,0 +1,80 @@
+/*
+ * A peer, a WireGuard interface and a way out, as workers see them. Written by control unless a
+ * field says otherwise; published and retired in publish.c.
+ */
+#ifndef DATAPLANE_PEER_H
+#define DATAPLANE_PEER_H
+
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_common.h>
+
+#include "dataplane/counters.h"
+#include "handshake/wire.h"
+
+struct dp_session;
+struct dp_allowed;
+
+#define DP_IFACES_MAX		64
+#define DP_OUT_HEADER_MAX_BYTES (14 + 4 + 40 + 8)
+
+/*
+ * The way to a peer's endpoint: the outer headers ready-made (Ethernet, IP, UDP), with lengths,
+ * IPv4 id and checksums to be patched. Immutable once published; a change is a new object.
+ */
+struct dp_out {
+	struct wg_endpoint endpoint;
+	uint16_t port_id; /* port that it leaves by; DP_PORT_NONE: next hop not (yet) known */
+	uint8_t header_bytes;
+	uint8_t l3_off;
+	uint16_t mtu;	     /* of the port: greatest outer IP packet */
+	uint32_t pseudo_sum; /* one's complement sum of the UDP pseudo header without the length */
+	uint8_t header[DP_OUT_HEADER_MAX_BYTES];
+};
+
+struct dp_iface {
+	uint16_t id;
+	char name[16];
+	_Atomic uint16_t listen_port; /* host order, 0: none */
+	_Atomic uint16_t mtu;
+	struct dp_allowed *allowed;
+};
+
+/*
+ * Stamps in CLOCK_BOOTTIME ns, 0 = never; meaning as in struct hs_activity. Workers write them
+ * relaxed and only when they change by DP_STAMP_COARSE_NS; control reads, and stamps for
+ * handshakes.
+ */
+#define DP_STAMP_COARSE_NS UINT64_C(10000000)
+
+struct dp_peer {
+	/* read by workers */
+	uint64_t ref; /* slot and generation; see dp_peer_by_ref() */
+	struct dp_iface *iface;
+	void *owner;			      /* control's own record; workers do not touch it */
+	_Atomic(struct dp_session *) current; /* to send with; NULL: none */
+	_Atomic(struct dp_out *) out;	      /* NULL: no endpoint known */
+
+	/* sealing workers */
+	alignas(RTE_CACHE_LINE_SIZE) _Atomic uint64_t sent_any_ns;
+	_Atomic uint64_t sent_data_ns;
+	_Atomic uint64_t asked_ns; /* last time that a worker asked control for a session */
+
+	/* opening workers */
+	alignas(RTE_CACHE_LINE_SIZE) _Atomic uint64_t received_any_ns;
+	_Atomic uint64_t received_data_ns;
+	_Atomic uint64_t received_data_last_ns;
+	_Atomic bool
+		roam_told; /* control has been told of a new endpoint and has not published yet */
+
+	/* any worker, atomic add; rare */
+	alignas(RTE_CACHE_LINE_SIZE) _Atomic uint64_t drops[DP_DROP_PEER_N];
+
+	/* control only: what retired sessions carried; handshake messages */
+	uint64_t tx_bytes, tx_packets, rx_bytes, rx_packets;
+};
+
+#endif

@@ -1,0 +1,46 @@
+/*
+ * A port: an Ethernet device driven through DPDK. Opened by control before workers start, closed
+ * after they end. A Linux interface name becomes net_af_packet and stays Linux's as well (shared);
+ * a PCI address or a vdev string belongs to DPDK alone, and Linux gets a TAP for it.
+ */
+#ifndef DATAPLANE_PORT_H
+#define DATAPLANE_PORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <rte_mempool.h>
+
+#define DP_PORTS_MAX 32
+
+struct dp_port {
+	uint16_t id;	 /* index in struct dp */
+	uint16_t eth_id; /* DPDK's */
+	uint16_t queues; /* rx and tx queues; worker i uses queue i */
+	uint16_t mtu;	 /* greatest IP packet */
+	bool shared;	 /* Linux keeps the interface and sees every frame itself */
+	uint8_t mac[6];
+	uint32_t linux_ifindex; /* its face in Linux: the interface itself, or the TAP; 0: none yet
+				 */
+	bool tx_udp_cksum;	/* hardware fills the outer UDP checksum */
+	bool gro_restore;	/* shared: generic receive offload was on, and is turned on again */
+	char name[16];
+	char device[128]; /* as configured */
+	char driver[32];  /* DPDK's driver name */
+};
+
+/*
+ * Opens and starts a device with `queues` queue pairs, its packets from pool. device: Linux name,
+ * PCI address or vdev string; mtu 0: what it has. Returns 0 or -errno with a sentence in error
+ * (what is wrong and what to do). For a shared device receive offloads that merge packets (GRO,
+ * LRO) are turned off.
+ */
+int dp_port_open(struct dp_port *port, uint16_t id, const char *name, const char *device,
+		 uint16_t mtu, uint16_t queues, struct rte_mempool *pool, char *error,
+		 size_t error_size);
+/* Stops, closes, undoes what open changed in Linux. No worker may use it any more. */
+void dp_port_close(struct dp_port *port);
+bool dp_port_link(const struct dp_port *port);
+
+#endif

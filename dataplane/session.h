@@ -1,0 +1,73 @@
+/*
+ * A session as workers see it. Built by control before it is published, freed by control through
+ * RCU after it is retired. Three parts on cache lines of their own.
+ */
+#ifndef DATAPLANE_SESSION_H
+#define DATAPLANE_SESSION_H
+
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_common.h>
+#include <rte_spinlock.h>
+
+#include "dataplane/replay.h"
+#include "handshake/wire.h"
+
+struct dp_peer;
+
+struct dp_session {
+	/* immutable once published; workers read */
+	uint8_t send_key[WG_KEY_BYTES];
+	uint8_t receive_key[WG_KEY_BYTES];
+	struct dp_peer *peer;
+	uint64_t birth_ns;	/* CLOCK_BOOTTIME */
+	uint64_t rekey_send_ns; /* ask for a new session when sending after this; UINT64_MAX: never
+				 */
+	uint64_t rekey_receive_ns; /* the same when receiving */
+	uint32_t local_index;	   /* host order */
+	uint32_t remote_index;
+	_Atomic(struct dp_session *) next; /* chain of the index table; control writes */
+
+	/* any sealing worker adds, once per run; control reads */
+	alignas(RTE_CACHE_LINE_SIZE) _Atomic uint64_t send_counter; /* next counter to use */
+	_Atomic uint64_t tx_bytes;				    /* UDP payload */
+
+	/* under the lock: the opening worker, for one run of packets whose tags were right */
+	alignas(RTE_CACHE_LINE_SIZE) rte_spinlock_t lock;
+	bool confirmed; /* control has been told that a packet came in under this session */
+	_Atomic uint64_t rx_bytes; /* UDP payload; written under the lock, read by control */
+	_Atomic uint64_t rx_packets;
+	struct dp_replay replay;
+};
+
+/* Control. Keys are copied. NULL: out of memory. initiator: we rekey by time. */
+struct dp_session *dp_session_new(struct dp_peer *peer, const uint8_t send_key[WG_KEY_BYTES],
+				  const uint8_t receive_key[WG_KEY_BYTES], uint32_t local_index,
+				  uint32_t remote_index, uint64_t birth_ns, bool initiator);
+/* Control, after RCU. Wipes. NULL is allowed. */
+void dp_session_free(struct dp_session *s);
+
+/*
+ * Reserves up to n counters for a run: returns how many (less than n, or 0, at the reject limit),
+ * the first in *first. Any worker. Never gives the same counter twice. Once the limit is reached
+ * the counter is not advanced any more, so it can't wrap.
+ */
+static inline unsigned int dp_session_reserve(struct dp_session *s, unsigned int n, uint64_t *first)
+{
+	uint64_t c;
+
+	/* A session is retired ages before; the load keeps the add from ever wrapping. */
+	if (atomic_load_explicit(&s->send_counter, memory_order_relaxed) >=
+	    WG_REJECT_AFTER_MESSAGES)
+		return 0;
+	c = atomic_fetch_add_explicit(&s->send_counter, n, memory_order_relaxed);
+	*first = c;
+	if (c >= WG_REJECT_AFTER_MESSAGES)
+		return 0;
+	return c + n > WG_REJECT_AFTER_MESSAGES ? (unsigned int)(WG_REJECT_AFTER_MESSAGES - c) : n;
+}
+
+#endif

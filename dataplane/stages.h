@@ -1,0 +1,55 @@
+/*
+ * The stages of the packet path, called by worker.c and by each other in the order of the path.
+ * Each takes a batch (at most DP_BATCH_MAX packets), gives every packet an ending or passes it on;
+ * a packet is dead for the caller afterwards. One stage per file; all run on a worker.
+ */
+#ifndef DATAPLANE_STAGES_H
+#define DATAPLANE_STAGES_H
+
+#include "dataplane/batch.h"
+#include "dataplane/counters.h"
+#include "dataplane/worker.h"
+
+/* rx.c: polls this worker's queue of a port. Notes are zeroed, port_id is set. */
+unsigned int dp_rx(struct dp_worker *w, struct dp_port *port, struct dp_batch *b);
+
+/*
+ * classify.c: Ethernet, VLAN, IP, UDP, first four bytes. Every length of the outer packet is proved
+ * here and nowhere else. Splits into data messages (decap), handshakes (to control), packets that a
+ * route leads into a WireGuard interface (encap), and the rest (punt).
+ */
+void dp_classify(struct dp_worker *w, struct dp_batch *b);
+
+/* decap.c: data messages; note.iface, l3_off, payload_off, payload_len, counter are set. */
+void dp_decap(struct dp_worker *w, struct dp_batch *b);
+
+/* forward.c: inner packets out of a tunnel (data starts at the inner IP header, inner_len is set).
+ */
+void dp_forward(struct dp_worker *w, struct dp_batch *b);
+
+/* encap.c: inner packets for note.iface (data starts at the inner IP header): finds the peers. */
+void dp_encap(struct dp_worker *w, struct dp_batch *b);
+/* encap.c: inner packets for note.peer. Length 0: keepalive. */
+void dp_seal(struct dp_worker *w, struct dp_batch *b);
+
+/* tx.c: complete frames for note.port_id; collected per port until dp_tx_flush(). */
+void dp_tx(struct dp_worker *w, struct dp_batch *b);
+/* tx.c: the only place that calls rte_eth_tx_burst. */
+void dp_tx_flush(struct dp_worker *w);
+/* tx.c: ends packets with a reason: counts it for the worker, the interface and the peer in the
+ * note, and frees. The only place that frees packets on a worker, with dp_consume(). */
+void dp_drop(struct dp_worker *w, struct rte_mbuf **pkts, unsigned int n, enum dp_drop reason);
+void dp_consume(struct dp_worker *w, struct rte_mbuf **pkts, unsigned int n);
+
+/* punt.c: what wgdp does not handle goes to Linux: frames as they came in on a port. */
+void dp_punt(struct dp_worker *w, struct dp_batch *b);
+/* punt.c: inner packets to the TUN of note.iface. */
+void dp_punt_tun(struct dp_worker *w, struct dp_batch *b);
+/* punt.c: to control, for note.ask; a full ring drops and counts. */
+void dp_ask_control(struct dp_worker *w, struct rte_mbuf **pkts, unsigned int n, enum dp_ask ask);
+/* punt.c: dropped for a reason that the source should hear of by ICMP: counts, hands to control. */
+void dp_refuse(struct dp_worker *w, struct rte_mbuf **pkts, unsigned int n, enum dp_drop reason);
+/* punt.c: reports; false if the ring is full (the caller tries again with a later packet). */
+bool dp_report(struct dp_worker *w, const struct dp_event *event);
+
+#endif

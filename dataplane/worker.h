@@ -1,0 +1,133 @@
+/*
+ * A worker lcore, and the whole data plane that workers read. worker.c is the table of contents of
+ * the packet path.
+ */
+#ifndef DATAPLANE_WORKER_H
+#define DATAPLANE_WORKER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_mempool.h>
+#include <rte_rcu_qsbr.h>
+#include <rte_ring.h>
+
+#include "crypto/aead.h"
+#include "dataplane/batch.h"
+#include "dataplane/counters.h"
+#include "dataplane/peer.h"
+#include "dataplane/port.h"
+#include "dataplane/route.h"
+
+#define DP_WORKERS_MAX	       128
+#define DP_RING_PKTS	       1024 /* between two threads, per kind; a power of two */
+#define DP_HANDSHAKE_RING_PKTS 1024 /* its fill is the under-load signal */
+
+/* A report of a worker to control; 64 bytes on a ring of its own, so that floods can't delay it. */
+enum dp_event_kind {
+	DP_EVENT_WANT_SESSION, /* a packet wants to leave and has no usable session, or rekey is due
+				*/
+	DP_EVENT_CONFIRMED,    /* first authenticated packet under the session local_index */
+	DP_EVENT_ROAMED,       /* authenticated packet from endpoint */
+};
+
+struct dp_event {
+	uint64_t peer_ref;
+	uint32_t kind; /* enum dp_event_kind */
+	uint32_t local_index;
+	struct wg_endpoint endpoint;
+	uint32_t pad;
+};
+static_assert(sizeof(struct dp_event) == 64, "ring element");
+
+/*
+ * A ring with a consumer that may sleep in epoll: the producer writes the eventfd only when the
+ * consumer has said that it sleeps. One producer, one consumer, never waits.
+ */
+struct dp_bell {
+	_Atomic bool asleep; /* the consumer sets it before it sleeps, and looks at its rings once
+				more */
+	int fd;		     /* eventfd, non-blocking */
+};
+
+static_assert(ATOMIC_BOOL_LOCK_FREE == 2, "the bell");
+
+struct dp;
+
+struct dp_worker {
+	struct dp *dp;
+	uint16_t id; /* also the queue that it uses on each port, and its RCU thread id */
+	int cpu;
+	unsigned int lcore;
+	struct cr_aead *aead;
+	uint64_t now_ns; /* CLOCK_BOOTTIME, read once per loop */
+
+	/* to control and to the face: this worker produces */
+	struct rte_ring *handshakes; /* DP_ASK_HANDSHAKE */
+	struct rte_ring *to_control; /* DP_ASK_REASSEMBLE, STAGE, ICMP, FRAGMENT*, RESOLVE */
+	struct rte_ring *events;     /* struct dp_event */
+	struct rte_ring *to_face;    /* DP_ASK_TUN, DP_ASK_TAP */
+	/* from control and from the face: this worker consumes */
+	struct rte_ring *from_control;
+	struct rte_ring *from_face;
+
+	struct dp_counters counters; /* in all */
+	struct dp_counters
+		*iface_counters; /* [DP_IFACES_MAX]; tx, rx: packets into and out of tunnels */
+	struct {
+		_Atomic uint64_t rx, tx;
+	} port_counters[DP_PORTS_MAX];
+	_Atomic uint64_t events_lost; /* ring full; the worker reports again */
+	_Atomic uint64_t loops, idle_loops;
+	/* frames collected per port until the end of the loop: see tx.c */
+	struct dp_batch *tx; /* [DP_PORTS_MAX] */
+};
+
+struct dp_locals;   /* set of this host's addresses: see publish.h */
+struct dp_sessions; /* receiver index to session: see sessions.h */
+
+struct dp {
+	struct rte_rcu_qsbr *rcu;
+	struct rte_mempool *pool;
+	struct dp_port *ports[DP_PORTS_MAX];
+	uint16_t n_ports; /* fixed while workers run */
+	struct dp_worker *workers[DP_WORKERS_MAX];
+	uint16_t n_workers; /* fixed */
+	bool backoff;	    /* sleep shortly when nothing comes */
+	_Atomic bool stop;
+
+	/* tables: control writes (publish.c), workers read with acquire */
+	_Atomic(struct dp_iface *) ifaces[DP_IFACES_MAX];
+	_Atomic(struct dp_locals *) locals;
+	struct dp_sessions *sessions;
+	struct dp_peers *peers;
+	struct dp_routes *routes;
+	struct dp_reclaim *reclaim;
+
+	/* threads that are not workers */
+	struct dp_bell control_bell;
+	struct dp_bell face_bell;
+	struct dp_counters control_counters; /* control writes */
+	struct dp_counters face_counters;    /* the face writes */
+};
+
+/* The loop of a worker: runs until dp->stop. arg is struct dp_worker. For rte_eal_remote_launch. */
+int dp_worker_run(void *arg);
+
+/* One turn of that loop, for tests and benches: returns the number of packets that it took. */
+unsigned int dp_worker_turn(struct dp_worker *w);
+
+/* ---- what other threads may call ---- */
+
+/*
+ * Control or the face: hand a packet to a worker (ask says what to do). Which worker: by flow for
+ * DP_ASK_ENCAP and DP_ASK_SEAL (inner addresses and ports, so that order within a flow is kept),
+ * else any. from_face: which thread calls. False: ring full; the caller keeps and counts it.
+ */
+bool dp_to_worker(struct dp *dp, struct rte_mbuf *m, bool from_face);
+
+/* Ring the bell of a consumer that sleeps; after enqueueing, once per batch. */
+void dp_bell_ring(struct dp_bell *bell);
+
+#endif
