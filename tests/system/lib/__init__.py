@@ -1,0 +1,1 @@
+"""The harness of the system tests: namespaces, peers, gateways, traffic, TAP. Standard library."""
