@@ -36,14 +36,20 @@ struct cf_edit {
 	const struct cf_interface *interface;
 	const struct cf_port *port;
 	const struct cf_peer *peer;
-	struct cf_prefix prefix;
-	struct cf_route route; /* of an interface: via is empty */
+	union {
+		struct cf_prefix prefix;
+		struct cf_route route; /* of an interface: via is empty */
+	};
 };
 
 struct cf_edits {
 	struct cf_edit *at;
 	size_t n;
-	/* For the operator. A peer with any edit of its own counts once as changed. */
+	/*
+	 * For the operator. A peer with any edit of its own counts once as changed. Peers of an
+	 * interface that is added or removed count as added or removed. other: edits of what was
+	 * there and is no peer, without routes that only follow the peers' prefixes.
+	 */
 	size_t peers_added, peers_removed, peers_changed, interfaces_added, interfaces_removed,
 		other;
 };
@@ -52,6 +58,8 @@ struct cf_edits {
  * old may be NULL: everything is new. A change that needs a restart (control, workers, idle,
  * socket, hugepages, packet-buffers, ports' device or mtu, ports added or removed) is an error,
  * one line each, and nothing is returned. Interface routes by policy are expanded here.
+ * A new interface always has a LISTEN_PORT edit, also for port 0 (any). A prefix that moves between
+ * peers that stay is one PREFIX_ADD, so that it is never without a peer.
  * Returns 0, -EINVAL with errors, or -ENOMEM.
  */
 int cf_diff(const struct cf_config *old, const struct cf_config *new, struct cf_edits *edits,
