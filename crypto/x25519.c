@@ -19,7 +19,7 @@ bool cr_x25519(uint8_t out[CR_POINT_BYTES], const uint8_t scalar[CR_POINT_BYTES]
 	sodium_ready();
 	if (crypto_scalarmult_curve25519(out, scalar, point) == 0)
 		return true;
-	/* For some of the low-order points libsodium returns before it writes. */
+	/* Whether libsodium has written by then depends on the code it chose for this CPU. */
 	cr_wipe(out, CR_POINT_BYTES);
 	return false;
 }
