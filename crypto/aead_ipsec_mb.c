@@ -101,8 +101,7 @@ static void *state_new(void)
 	return cr_ipsec_mb_state_new(IMB_ARCH_NONE);
 }
 
-/* The library leaves one-time keys and key stream on the stack, also when built with its SAFE_DATA.
- */
+/* One-time keys and key stream stay on the stack, also when the library is built with SAFE_DATA. */
 static __attribute__((noinline)) void wipe_stack(void)
 {
 	uint8_t below[STACK_WIPE_BYTES];

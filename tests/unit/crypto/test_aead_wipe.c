@@ -40,7 +40,7 @@ struct vault {
 static struct vault *vault;
 static uint8_t *stack;
 
-static void vault_fill(void)
+static void *vault_fill(void *arg)
 {
 	static const uint8_t zero[LEN_BYTES];
 	uint64_t seed = 40;
@@ -57,6 +57,7 @@ static void vault_fill(void)
 		memcpy(vault->forged[i], vault->sealed[i], sizeof(vault->forged[i]));
 		vault->forged[i][LEN_BYTES] ^= 1;
 	}
+	return vault;
 }
 
 /* Seals, opens, and opens forgeries. */
@@ -80,8 +81,11 @@ static void *run_bursts(void *arg)
 										      : NULL;
 }
 
-/* Runs the bursts of v in a thread on our stack, which is then filled as they left it. */
-static void run_in_thread(struct variant *v)
+/*
+ * Runs something in a thread on our stack, which is then as it left it. The vault is filled there
+ * too, so that what this test leaves behind is gone when the bursts begin.
+ */
+static void run_in_thread(void *(*run)(void *), void *arg)
 {
 	pthread_attr_t attr;
 	pthread_t thread;
@@ -90,7 +94,7 @@ static void run_in_thread(struct variant *v)
 	memset(stack, 0x5a, STACK_BYTES);
 	assert_int_equal(pthread_attr_init(&attr), 0);
 	assert_int_equal(pthread_attr_setstack(&attr, stack, STACK_BYTES), 0);
-	assert_int_equal(pthread_create(&thread, &attr, run_bursts, v), 0);
+	assert_int_equal(pthread_create(&thread, &attr, run, arg), 0);
 	assert_int_equal(pthread_join(thread, &went_well), 0);
 	pthread_attr_destroy(&attr);
 	assert_non_null(went_well);
@@ -195,10 +199,10 @@ static void nothing_is_left(void **state)
 	vault = map(sizeof(*vault));
 	assert_int_equal(madvise(vault, sizeof(*vault), MADV_DONTDUMP), 0);
 	stack = map(STACK_BYTES);
-	vault_fill();
+	run_in_thread(vault_fill, NULL);
 	list_secrets();
 	for (unsigned int k = 0; k < n_v; k++) {
-		run_in_thread(&v[k]);
+		run_in_thread(run_bursts, &v[k]);
 		hits += search(&v[k]);
 	}
 	assert_int_equal(hits, 0);
