@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,12 +16,11 @@ bool cf_listen_address(struct sockaddr_un *address, const char *path)
 {
 	memset(address, 0, sizeof(*address));
 	address->sun_family = AF_UNIX;
-	if (strlen(path) >= sizeof(address->sun_path)) {
-		errno = ENAMETOOLONG;
-		return false;
-	}
-	strcpy(address->sun_path, path);
-	return true;
+	if ((size_t)snprintf(address->sun_path, sizeof(address->sun_path), "%s", path) <
+	    sizeof(address->sun_path))
+		return true;
+	errno = ENAMETOOLONG;
+	return false;
 }
 
 int cf_listen_directory(const char *path)
@@ -74,7 +74,7 @@ static int bind_and_listen(struct cf_listener *listener, const struct sockaddr_u
 		return -errno;
 	if (lstat(address->sun_path, &st) < 0)
 		return -errno;
-	strcpy(listener->path, address->sun_path);
+	memcpy(listener->path, address->sun_path, sizeof(listener->path));
 	listener->dev = st.st_dev;
 	listener->ino = st.st_ino;
 	return listen(listener->fd, BACKLOG) < 0 ? -errno : 0;

@@ -2,6 +2,7 @@
  * yaml_reader.c. */
 #include "config/yaml_interface.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -133,7 +134,7 @@ static void check_name(struct cf_reader *r, const struct cf_interface_reader *in
 		    !strcmp(config->interfaces[i].name, name))
 			cf_read_error(r, in->line, "interface %s is in the file twice", name);
 	if (cf_check_name(r, in->line, "interface", name, CF_NAME_BYTES))
-		strcpy(in->interface->name, name);
+		snprintf(in->interface->name, sizeof(in->interface->name), "%s", name);
 }
 
 static void read_interface(struct cf_reader *r, const char *name, void *target)

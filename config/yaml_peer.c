@@ -4,6 +4,7 @@
  */
 #include "config/yaml_interface.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,7 +26,7 @@ static void read_name(struct cf_reader *r, void *target)
 
 	p->name_line = cf_read_line(r);
 	if (text && cf_check_name(r, p->name_line, "peer", text, sizeof(p->peer.name)))
-		strcpy(p->peer.name, text);
+		snprintf(p->peer.name, sizeof(p->peer.name), "%s", text);
 }
 
 static void read_public_key(struct cf_reader *r, void *target)
@@ -154,7 +155,7 @@ static const char *peer_label(const struct cf_peer *peer, char text[CF_KEY_BASE6
 	if (peer->name[0])
 		return peer->name;
 	cf_key_to_base64(text, peer->public_key);
-	strcpy(text + 8, "...");
+	memcpy(text + 8, "...", 4);
 	return text;
 }
 

@@ -1,6 +1,7 @@
 /* The `ports` of the configuration. The engine is yaml_reader.c. */
 #include "config/yaml_reader.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -136,7 +137,7 @@ static void read_port(struct cf_reader *r, const char *name, void *target)
 	port = &config->ports[config->n_ports++];
 	memset(port, 0, sizeof(*port));
 	if (cf_check_name(r, line, "port", name, sizeof(port->name)))
-		strcpy(port->name, name);
+		snprintf(port->name, sizeof(port->name), "%s", name);
 	if (cf_read_next(r) == YAML_NO_EVENT)
 		return;
 	cf_read_mapping(r, "a port", port_items, port);
