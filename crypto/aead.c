@@ -91,7 +91,8 @@ static void broken(const char *what, unsigned int i)
 #ifdef CR_DEBUG
 static bool overlap(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)
 {
-	return (uintptr_t)a < (uintptr_t)b + b_len && (uintptr_t)b < (uintptr_t)a + a_len;
+	return a_len > 0 && b_len > 0 && (uintptr_t)a < (uintptr_t)b + b_len &&
+	       (uintptr_t)b < (uintptr_t)a + a_len;
 }
 
 static void check_burst(const struct cr_packet *packets, unsigned int n, size_t src_extra,

@@ -166,6 +166,11 @@ static void broken_promises(void **state)
 		 {{key, 0, m, m + 100, 90}, {key, 0, m + 189, m + 300, 10}},
 		 true,
 		 true},
+		{"tags", {{key, 0, m, m + 100, 0}, {key, 0, m + 50, m + 110, 0}}, true, false},
+		{"dst of nothing",
+		 {{key, 0, m, m + 5, 0}, {key, 0, m + 50, m + 5, 0}},
+		 true,
+		 false},
 		{"too long", {{key, 0, big, big, 10}, {key, 0, m, m, 65536}}, true, true},
 		{"no key", {{key, 0, m, m, 10}, {NULL, 0, m + 100, m + 100, 10}}, true, true},
 	};
