@@ -62,6 +62,15 @@ struct ctl_peer {
 
 TAILQ_HEAD(ctl_peer_list, ctl_peer);
 
+/* Removed peers that a reader may still stand on: see ctl_peer_after(). */
+#define CTL_GONE_MAX 64
+
+struct ctl_gone {
+	uint8_t key[CF_KEY_BYTES];
+	uint8_t before[CF_KEY_BYTES]; /* the peer before it in the list */
+	bool was_first;
+};
+
 struct ctl_iface {
 	struct ctl *ctl;
 	struct hs_device *hs;
@@ -71,6 +80,8 @@ struct ctl_iface {
 	struct ctl_peer_list peers;
 	struct ctl_peer *way_cursor; /* next one whose way is worked out anew; see control.c */
 	size_t n_peers;
+	struct ctl_gone gone[CTL_GONE_MAX]; /* the last removed ones, in a ring */
+	unsigned int n_gone;
 	uint32_t ifindex;
 	uint32_t fwmark;
 	uint16_t mtu;
@@ -128,6 +139,9 @@ struct ctl_peer *ctl_peer_new(struct ctl_iface *i, const uint8_t public_key[CF_K
 /* Frees after workers have let go. */
 void ctl_peer_remove(struct ctl_peer *p);
 struct ctl_peer *ctl_peer_find(const struct ctl_iface *i, const uint8_t *public_key);
+/* The peer after this one in the order of adding (NULL: the first), also if it was removed lately;
+ * NULL: no more. For readers that come back for more, while peers come and go. */
+struct ctl_peer *ctl_peer_after(const struct ctl_iface *i, const uint8_t *public_key);
 void ctl_peer_set_endpoint(struct ctl_peer *p, const struct cf_endpoint *e);
 int ctl_peer_allow(struct ctl_peer *p, const struct cf_prefix *prefix);
 int ctl_peer_disallow(struct ctl_peer *p, const struct cf_prefix *prefix);

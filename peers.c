@@ -54,9 +54,24 @@ static void forget(void *arg)
 	free(p);
 }
 
+/* Where a reader that stands on p goes on. */
+static void remember_place(const struct ctl_peer *p)
+{
+	struct ctl_iface *i = p->iface;
+	struct ctl_gone *g = &i->gone[i->n_gone++ % CTL_GONE_MAX];
+	const struct ctl_peer *before = TAILQ_PREV(p, ctl_peer_list, link);
+
+	memcpy(g->key, hs_peer_public_key(p->hs), sizeof(g->key));
+	g->was_first = before == NULL;
+	if (before != NULL)
+		memcpy(g->before, hs_peer_public_key(before->hs), sizeof(g->before));
+}
+
 void ctl_peer_remove(struct ctl_peer *p)
 {
 	struct ctl_iface *i = p->iface;
+
+	remember_place(p);
 
 	/* Nothing may find it for new work; then what is on its way; memory goes after the workers.
 	 */
@@ -77,6 +92,33 @@ struct ctl_peer *ctl_peer_find(const struct ctl_iface *i, const uint8_t *public_
 	struct hs_peer *hs = hs_peer_find(i->hs, public_key);
 
 	return hs == NULL ? NULL : hs_peer_owner(hs);
+}
+
+struct ctl_peer *ctl_peer_after(const struct ctl_iface *i, const uint8_t *public_key)
+{
+	unsigned int n = i->n_gone < CTL_GONE_MAX ? i->n_gone : CTL_GONE_MAX;
+	struct ctl_peer *p;
+
+	if (public_key == NULL)
+		return TAILQ_FIRST(&i->peers);
+	p = ctl_peer_find(i, public_key);
+	if (p != NULL)
+		return TAILQ_NEXT(p, link);
+	for (unsigned int k = 1; k <= n; k++) {
+		const struct ctl_gone *g = &i->gone[(i->n_gone - k) % CTL_GONE_MAX];
+
+		if (memcmp(g->key, public_key, sizeof(g->key)) != 0)
+			continue;
+		if (g->was_first)
+			return TAILQ_FIRST(&i->peers);
+		p = ctl_peer_find(i, g->before);
+		if (p != NULL)
+			return TAILQ_NEXT(p, link);
+		/* It has gone too, later than this one: start again at the newest. */
+		public_key = g->before;
+		k = 0;
+	}
+	return NULL;
 }
 
 void ctl_peer_defer(struct ctl_peer *p)

@@ -227,42 +227,46 @@ static json_t *show_peer(const struct ctl_peer *p)
 	return shown;
 }
 
-/* Where a page starts: the peer after the one that params name. False: refused. */
-static bool page_start(struct ctl *c, const json_t *params, const struct ctl_iface *only,
+/* The first peer of the interfaces from id on; NULL: none. */
+static struct ctl_peer *first_peer(struct ctl *c, const struct ctl_iface *only, unsigned int id)
+{
+	for (; id < DP_IFACES_MAX; id++)
+		if (c->ifaces[id] != NULL && (only == NULL || only == c->ifaces[id]) &&
+		    !TAILQ_EMPTY(&c->ifaces[id]->peers))
+			return TAILQ_FIRST(&c->ifaces[id]->peers);
+	return NULL;
+}
+
+/* Where a page starts: at the first peer, or after the one that params name. False: refused. */
+static bool page_start(struct ctl *c, const json_t *params, struct ctl_iface *only,
 		       struct ctl_peer **start, struct cf_rpc_answer *a)
 {
 	const char *after = json_string_value(json_object_get(params, "after"));
+	const char *at = json_string_value(json_object_get(params, "after_interface"));
+	struct ctl_iface *i = only != NULL ? only : at == NULL ? NULL : ctl_iface_by_name(c, at);
 	uint8_t key[CF_KEY_BYTES];
 
 	*start = NULL;
-	if (after == NULL)
+	if (after == NULL) {
+		*start = first_peer(c, only, 0);
 		return true;
-	if (!cf_key_from_base64(key, after)) {
-		refuse(a, CF_RPC_BAD_PARAMS, "\"after\" must be a public key");
+	}
+	if (i == NULL || !cf_key_from_base64(key, after)) {
+		refuse(a, CF_RPC_BAD_PARAMS,
+		       "\"after\" must be a public key, with its interface in \"after_interface\"");
 		return false;
 	}
-	for (unsigned int k = 0; k < DP_IFACES_MAX && *start == NULL; k++)
-		if (c->ifaces[k] != NULL && (only == NULL || only == c->ifaces[k]))
-			*start = ctl_peer_find(c->ifaces[k], key);
-	if (*start == NULL)
-		refuse(a, CF_RPC_REFUSED, "the peer that \"after\" names is gone: list again");
-	return *start != NULL;
+	*start = ctl_peer_after(i, key);
+	if (*start == NULL && only == NULL)
+		*start = first_peer(c, NULL, i->dp->id + 1u);
+	return true;
 }
 
 static struct ctl_peer *next_peer(struct ctl *c, const struct ctl_iface *only, struct ctl_peer *p)
 {
-	unsigned int k = 0;
-
-	if (p != NULL) {
-		if (TAILQ_NEXT(p, link) != NULL)
-			return TAILQ_NEXT(p, link);
-		k = p->iface->dp->id + 1u;
-	}
-	for (; k < DP_IFACES_MAX; k++)
-		if (c->ifaces[k] != NULL && (only == NULL || only == c->ifaces[k]) &&
-		    !TAILQ_EMPTY(&c->ifaces[k]->peers))
-			return TAILQ_FIRST(&c->ifaces[k]->peers);
-	return NULL;
+	if (TAILQ_NEXT(p, link) != NULL)
+		return TAILQ_NEXT(p, link);
+	return only != NULL ? NULL : first_peer(c, NULL, p->iface->dp->id + 1u);
 }
 
 static void call_peers(void *ctx, const json_t *params, struct cf_rpc_answer *a)
@@ -280,7 +284,7 @@ static void call_peers(void *ctx, const json_t *params, struct cf_rpc_answer *a)
 	    json_integer_value(limit) < page)
 		page = json_integer_value(limit);
 	peers = json_array();
-	for (p = next_peer(c, only, p); p != NULL && page > 0; p = next_peer(c, only, p)) {
+	for (; p != NULL && page > 0; p = next_peer(c, only, p)) {
 		json_array_append_new(peers, show_peer(p));
 		page--;
 	}

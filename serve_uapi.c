@@ -21,15 +21,10 @@ static int get_device(void *ctx, struct cf_uapi_device *out)
 static bool get_peer(void *ctx, const uint8_t *after, struct cf_uapi_peer *out)
 {
 	const struct ctl_iface *i = ctx;
-	struct ctl_peer *p = after == NULL ? NULL : ctl_peer_find(i, after);
+	struct ctl_peer *p = ctl_peer_after(i, after);
 	struct ctl_peer_totals t;
 	const struct wg_endpoint *e;
 
-	/* A peer that went between two calls took its place in the order with it: the list ends,
-	 * as the reader would see by asking again. */
-	if (after != NULL && p == NULL)
-		return false;
-	p = after == NULL ? TAILQ_FIRST(&i->peers) : TAILQ_NEXT(p, link);
 	if (p == NULL)
 		return false;
 	memcpy(out->public_key, hs_peer_public_key(p->hs), sizeof(out->public_key));
