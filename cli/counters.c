@@ -1,0 +1,169 @@
+/* `counters` and `counters peer`. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+struct counters {
+	struct cli_table table;
+	const json_t *texts; /* what drop reasons mean */
+	bool all;
+};
+
+static void add_counter(struct counters *counters, const char *where, const char *prefix,
+			const char *name, const json_t *value, bool explain)
+{
+	const char *text = json_string_value(json_object_get(counters->texts, name));
+
+	if (!json_is_integer(value) || (!json_integer_value(value) && !counters->all))
+		return;
+	cli_table_add(&counters->table, "%s", where);
+	cli_table_add(&counters->table, "%s%s", prefix, name);
+	cli_table_add(&counters->table, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+	cli_table_add(&counters->table, "%s", explain && text ? text : "");
+}
+
+/* A counter set: numbers, and drops by reason. */
+static void add_set(struct counters *counters, const char *where, const json_t *set)
+{
+	const char *name, *reason;
+	json_t *value, *n;
+
+	json_object_foreach ((json_t *)set, name, value) {
+		if (!strcmp(name, "id") || !strcmp(name, "cpu"))
+			continue;
+		add_counter(counters, where, "", name, value, false);
+		json_object_foreach (value, reason, n)
+			add_counter(counters, where, "drop ", reason, n, true);
+	}
+}
+
+static void add_named_sets(struct counters *counters, const char *kind, const json_t *sets)
+{
+	const char *name;
+	char where[64];
+	json_t *set;
+
+	json_object_foreach ((json_t *)sets, name, set) {
+		snprintf(where, sizeof(where), "%s %s", kind, name);
+		add_set(counters, where, set);
+	}
+}
+
+static void print_counters(const struct cli *cli, const json_t *result)
+{
+	struct counters counters = {
+		.table = {.headers = {"WHERE", "COUNTER", "VALUE", "MEANING"}, .right = 1 << 2},
+		.texts = json_object_get(result, "texts"),
+		.all = cli->all,
+	};
+	const json_t *worker;
+	const char *verdict;
+	char where[64];
+	json_t *n;
+	size_t i;
+
+	add_set(&counters, "total", json_object_get(result, "totals"));
+	add_counter(&counters, "total", "", "staged", json_object_get(result, "staged"), false);
+	json_array_foreach (json_object_get(result, "workers"), i, worker) {
+		snprintf(where, sizeof(where), "worker %" JSON_INTEGER_FORMAT,
+			 cli_number(worker, "id"));
+		add_set(&counters, where, worker);
+	}
+	add_set(&counters, "control", json_object_get(result, "control"));
+	add_named_sets(&counters, "port", json_object_get(result, "ports"));
+	add_named_sets(&counters, "interface", json_object_get(result, "interfaces"));
+	json_object_foreach (json_object_get(result, "handshakes"), verdict, n)
+		add_counter(&counters, "handshakes", "", verdict, n, false);
+	if (!counters.table.n)
+		puts("all counters are zero");
+	cli_table_print(&counters.table);
+}
+
+enum cli_exit cli_counters(struct cli *cli, char **args)
+{
+	enum cli_exit rc;
+	json_t *result;
+
+	if (args[0])
+		return CLI_USAGE;
+	rc = cli_call(cli, "counters", NULL, &result);
+	if (rc)
+		return rc;
+	if (cli->json)
+		cli_print_json(result);
+	else
+		print_counters(cli, result);
+	json_decref(result);
+	return CLI_OK;
+}
+
+/* Peers that have the name or key that is looked for. */
+struct search {
+	const char *wanted;
+	json_t *found;
+};
+
+static bool find_peers(void *ctx, const json_t *peers)
+{
+	struct search *search = ctx;
+	json_t *peer;
+	size_t i;
+
+	json_array_foreach (peers, i, peer)
+		if (!strcmp(cli_text(peer, "name"), search->wanted) ||
+		    !strcmp(cli_text(peer, "public_key"), search->wanted))
+			json_array_append(search->found, peer);
+	return true;
+}
+
+static void print_peer(const json_t *peer)
+{
+	char unit[CLI_UNIT_BYTES], *allowed = cli_join(json_object_get(peer, "allowed_ips"), 64);
+	json_int_t keepalive = cli_number(peer, "persistent_keepalive");
+	const char *reason;
+	json_t *n;
+
+	printf("peer %s on %s\n", cli_text(peer, "name"), cli_text(peer, "interface"));
+	printf("  public key            %s\n", cli_text(peer, "public_key"));
+	printf("  endpoint              %s\n", cli_text(peer, "endpoint"));
+	printf("  allowed ips           %s\n", allowed);
+	printf("  session               %s\n", cli_text(peer, "session"));
+	printf("  latest handshake      %s\n", cli_ago(unit, cli_number(peer, "latest_handshake")));
+	if (keepalive)
+		printf("  persistent keepalive  every %s\n", cli_duration(unit, keepalive));
+	printf("  preshared key         %s\n",
+	       json_is_true(json_object_get(peer, "preshared_key")) ? "yes" : "no");
+	printf("  received              %" JSON_INTEGER_FORMAT " packets, %s\n",
+	       cli_number(peer, "rx_packets"), cli_bytes(unit, cli_number(peer, "rx_bytes")));
+	printf("  sent                  %" JSON_INTEGER_FORMAT " packets, %s\n",
+	       cli_number(peer, "tx_packets"), cli_bytes(unit, cli_number(peer, "tx_bytes")));
+	json_object_foreach (json_object_get(peer, "drops"), reason, n)
+		printf("  dropped               %" JSON_INTEGER_FORMAT " %s\n",
+		       json_integer_value(n), reason);
+	free(allowed);
+}
+
+enum cli_exit cli_counters_peer(struct cli *cli, char **args)
+{
+	struct search search = {.wanted = args[0]};
+	enum cli_exit rc;
+	json_t *peer;
+	size_t i;
+
+	if (!args[0] || (args[1] && args[2]))
+		return CLI_USAGE;
+	search.found = json_array();
+	rc = cli_each_page(cli, args[1], find_peers, &search);
+	if (rc == CLI_OK && !json_array_size(search.found)) {
+		fprintf(stderr, "wgdp-cli: no peer has the name or public key %s\n", args[0]);
+		rc = CLI_REFUSED;
+	}
+	if (rc == CLI_OK && cli->json)
+		cli_print_json(search.found);
+	else if (rc == CLI_OK)
+		json_array_foreach (search.found, i, peer)
+			print_peer(peer);
+	json_decref(search.found);
+	return rc;
+}
