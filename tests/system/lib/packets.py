@@ -143,7 +143,8 @@ class Capture:
 
 def ethernet(destination, source, payload):
     kind = ETH_P_IP if payload[0] >> 4 == 4 else ETH_P_IPV6
-    return bytes.fromhex((destination + source).replace(":", "")) + struct.pack(">H", kind) + payload
+    addresses = bytes.fromhex((destination + source).replace(":", ""))
+    return addresses + struct.pack(">H", kind) + payload
 
 
 class UdpSocket:

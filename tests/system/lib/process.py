@@ -64,3 +64,8 @@ def stays(condition, what, seconds):
         if not condition():
             raise Failed(f"did not stay for {seconds} s: {what}")
         time.sleep(POLL_SECONDS)
+
+
+def let_pass(seconds, why):
+    """Time itself is the condition, where the protocol says so; why is for the reader."""
+    time.sleep(seconds)
