@@ -149,6 +149,11 @@ static void run_deferred(struct ctl *c)
 		if (p->wants_way) {
 			p->wants_way = false;
 			ctl_peer_update_way(p);
+			ctl_peer_flush(p);
+		}
+		if (p->way_failed) {
+			p->way_failed = false;
+			ctl_peer_refuse_staged(p, DP_DROP_unresolved);
 		}
 		if (p->wants_session) {
 			p->wants_session = false;

@@ -48,6 +48,7 @@ struct ctl_peer {
 	bool is_deferred;
 	bool wants_session; /* deferred: call hs_peer_want_session() */
 	bool wants_way;	    /* deferred: work out the way out anew */
+	bool way_failed;    /* deferred: the next hop did not answer; what waits is dropped */
 	/* the way out, as last worked out */
 	int way_error;	      /* 0, or why there is none */
 	uint32_t way_ifindex; /* with way_family: the next hop that it goes by */
@@ -156,13 +157,16 @@ void ctl_peer_stage_keepalive(struct ctl_peer *p);
 /* Hands what is staged to workers, if there is a session and a way out. */
 void ctl_peer_flush(struct ctl_peer *p);
 void ctl_peer_purge(struct ctl_peer *p, enum dp_drop reason);
+/* The same, and their sources are told by ICMP. */
+void ctl_peer_refuse_staged(struct ctl_peer *p, enum dp_drop reason);
 /* A session to send with exists and is not used up. */
 bool ctl_peer_usable(const struct ctl_peer *p);
 
 /* Works the way out anew and publishes it. */
 void ctl_peer_update_way(struct ctl_peer *p);
-/* A neighbour of any peer changed. */
-void ctl_peers_neighbour(struct ctl *c, uint32_t ifindex, int family, const uint8_t *addr);
+/* A neighbour of any peer changed, or did not answer. */
+void ctl_peers_neighbour(struct ctl *c, uint32_t ifindex, int family, const uint8_t *addr,
+			 bool failed);
 /* From the next loop on; for what an upcall may not do. */
 void ctl_peer_defer(struct ctl_peer *p);
 

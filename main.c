@@ -288,7 +288,7 @@ static void on_neighbour(void *ctx, uint32_t ifindex, int family, const uint8_t 
 {
 	struct ctl *c = ctx;
 
-	ctl_peers_neighbour(c, ifindex, family, addr);
+	ctl_peers_neighbour(c, ifindex, family, addr, mac == NULL);
 	ctl_asked_neighbour(c->asked, ifindex, family, addr, mac);
 }
 

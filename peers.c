@@ -265,7 +265,8 @@ void ctl_peer_update_way(struct ctl_peer *p)
 		send_held(p);
 }
 
-void ctl_peers_neighbour(struct ctl *c, uint32_t ifindex, int family, const uint8_t *addr)
+void ctl_peers_neighbour(struct ctl *c, uint32_t ifindex, int family, const uint8_t *addr,
+			 bool failed)
 {
 	size_t len = family == AF_INET ? 4 : 16;
 
@@ -278,7 +279,8 @@ void ctl_peers_neighbour(struct ctl *c, uint32_t ifindex, int family, const uint
 			if (p->way_family != family || p->way_ifindex != ifindex ||
 			    memcmp(p->way_next_hop, addr, len) != 0)
 				continue;
-			p->wants_way = true;
+			p->wants_way = !failed;
+			p->way_failed = failed;
 			ctl_peer_defer(p);
 		}
 	}
@@ -403,6 +405,12 @@ void ctl_peer_purge(struct ctl_peer *p, enum dp_drop reason)
 {
 	while (p->staged_n > 0)
 		drop(p, take_oldest(p), reason);
+}
+
+void ctl_peer_refuse_staged(struct ctl_peer *p, enum dp_drop reason)
+{
+	while (p->staged_n > 0)
+		refuse(p, take_oldest(p), reason);
 }
 
 /* ---- totals ---- */
