@@ -360,11 +360,12 @@ void ctl_peer_stage(struct ctl_peer *p, struct rte_mbuf *m)
 		drop(p, m, DP_DROP_staged_full);
 		return;
 	}
-	if (ctl_peer_usable(p)) {
+	if (ctl_peer_usable(p) && has_way(p)) {
 		ctl_peer_flush(p);
 		return;
 	}
-	p->wants_session = true;
+	p->wants_session = !ctl_peer_usable(p);
+	p->wants_way = !has_way(p); /* asks the next hop once more */
 	ctl_peer_defer(p);
 }
 
