@@ -10,7 +10,8 @@ LENGTHS = range(0, 201)
 CHUNK = 32
 # The first four bytes: the types, what is beside them, and reserved bytes that are not zero.
 HEADS = [b"\0\0\0\0", b"\1\0\0\0", b"\2\0\0\0", b"\3\0\0\0", b"\4\0\0\0", b"\5\0\0\0",
-         b"\xff\0\0\0", b"\1\1\0\0", b"\2\0\1\0", b"\3\0\0\1", b"\4\0\0\x80", b"\4\1\0\0", b"\xff\xff\xff\xff"]
+         b"\xff\0\0\0", b"\1\1\0\0", b"\2\0\1\0", b"\3\0\0\1", b"\4\0\0\x80", b"\4\1\0\0",
+         b"\xff\xff\xff\xff"]
 # Not covered by anything that is checked: the sender's index, and mac2 while there is no load.
 INITIATION_FREE = set(range(4, 8)) | set(range(132, 148))
 RESPONSE_FREE = set(range(4, 8)) | set(range(76, 92))
