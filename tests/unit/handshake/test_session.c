@@ -214,7 +214,7 @@ static void test_responder_never_young(void **state)
 		receive_silently(1 * S);
 	assert_int_equal(ba->initiations, 0);
 	sim.lose = NULL;
-	sim_run(&sim, 1 * S);
+	sim_run(&sim, 1100 * MS);
 	assert_null(ba->current);
 	sim_send(ba);
 	assert_int_equal(ba->initiations, 1);
