@@ -20,6 +20,9 @@ ANYWHERE = {
 # Tests and benches are reproducible by a seeded generator of their own, but may use these.
 TESTS_MAY = {"random", "setjmp", "longjmp", "system", "rte_rand"}
 
+# signal() is good for this much.
+IGNORED_SIGNAL = re.compile(r"\bsignal\s*\(\s*\w+,\s*SIG_(IGN|DFL)\s*\)")
+
 # On workers: nothing that allocates, logs, sleeps, blocks, or enters the kernel.
 WORKER_FILES = re.compile(
     r"^dataplane/(rx|classify|decap|encap|forward|tx|punt|worker|batch|session|replay)\.[ch]$")
@@ -57,7 +60,7 @@ def check(tree):
     for path in tree.c_files():
         code = lint.code_only(tree.read(path))
         test = lint.directory_of(path) in ("tests", "bench")
-        for line, name in calls(code, anywhere):
+        for line, name in calls(IGNORED_SIGNAL.sub(lint.blank_match, code), anywhere):
             if not (test and name in TESTS_MAY):
                 complaints.append(f"{path}:{line}: {name}(): instead, {ANYWHERE[name]}")
         if WORKER_FILES.match(path):
@@ -85,10 +88,12 @@ def check(tree):
 
 CLEAN = {"dataplane/tx.c": "void f(void)\n{\n\trte_eth_tx_burst(0);\n\trte_pktmbuf_free(m);\n}\n",
          "config/a.c": 'const char *s = "sprintf(x)"; /* strcpy(a) */\nint a = p->time(1);\n',
+         "linux.c": "int a = signal(SIGPIPE, SIG_IGN);\n",
          "control.c": "void g(void)\n{\n\tfree(p);\n\trte_pktmbuf_free_bulk(m, 1);\n}\n"}
 PLANTED = [
     ("strcpy", {"config/b.c": "\nint x = strcpy (a, b);\n"}, "config/b.c:2: strcpy()"),
     ("rand", {"handshake/b.c": "int x = rand();\n"}, "rand(): instead"),
+    ("a signal handler", {"main.c": "int x = signal(SIGTERM, stop);\n"}, "signal(): instead"),
     ("a shell", {"linux.c": 'int x = system("ip link");\n'}, "system(): instead"),
     ("malloc on a worker", {"dataplane/decap.c": "int x = malloc(1);\n"}, "malloc() on a worker"),
     ("rte_malloc on a worker", {"dataplane/encap.c": "int x = rte_zmalloc_socket(1);\n"},

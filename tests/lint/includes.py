@@ -18,7 +18,7 @@ LAYERS = {
 }
 DPDK = re.compile(r"^(rte_\w+|ethdev_\w+|bus_\w+_driver)\.h$")
 THIRD_PARTY = re.compile(
-    r"^(rte_\w+|sodium|intel-ipsec-mb|jansson|yaml|cmocka)\.h$|^(sodium|netlink)/")
+    r"^(rte_\w+|sodium|intel-ipsec-mb|jansson|yaml|cmocka)\.h$|^(sodium|netlink|systemd)/")
 INCLUDE = re.compile(r"^\s*#\s*include\s+([<\"])([^>\"]+)[>\"]", re.MULTILINE)
 OWN, SYSTEM, THIRD, PROJECT = range(4)
 GROUP_NAMES = ["own header", "system", "third party", "project"]
@@ -33,7 +33,7 @@ def group_of(path, bracket, name, first):
     return OWN if own else PROJECT
 
 
-def check_layer(path, line, bracket, name):
+def check_layer(tree, path, line, bracket, name):
     directory = lint.directory_of(path)
     allowed, dpdk = LAYERS.get(directory, ([], False))
     where = f"{path}:{line}:"
@@ -45,7 +45,7 @@ def check_layer(path, line, bracket, name):
         return []
     if ".." in name.split("/") or name.startswith("./"):
         return [f"{where} from the one include root, as \"dir/file.h\": \"{name}\""]
-    if "/" not in name and "" not in allowed:
+    if "/" not in name and ("" not in allowed or name not in tree.paths):
         return [f"{where} from the one include root, as \"dir/file.h\": \"{name}\""]
     if "/" not in name or any(entry and name.startswith(entry) for entry in allowed):
         return []
@@ -82,7 +82,7 @@ def check(tree):
         for match in INCLUDE.finditer(code):
             line = code.count("\n", 0, match.start(1)) + 1
             bracket, name = match.group(1), match.group(2)
-            complaints += check_layer(path, line, bracket, name)
+            complaints += check_layer(tree, path, line, bracket, name)
             if line not in conditional:
                 found.append((line, group_of(path, bracket, name, not found), name))
         complaints += check_order(path, found, text)
@@ -107,6 +107,7 @@ def conditional_lines(code):
 CLEAN = {"dataplane/rx.c": '#include "dataplane/rx.h"\n\n#include <stdint.h>\n#include <string.h>\n'
                            '\n#include <rte_mbuf.h>\n\n#include "crypto/aead.h"\n'
                            '#include "dataplane/tx.h"\n#include "handshake/wire.h"\n',
+         "control.h": "#include <stdint.h>\n",
          "main.c": '#include <stdio.h>\n\n#include "control.h"\n#include "dataplane/rx.h"\n',
          "crypto/aead.h": '#ifndef CRYPTO_AEAD_H\n#define CRYPTO_AEAD_H\n\n#include <stdint.h>\n\n'
                           '#ifdef X\n#include <assert.h>\n#endif\n#endif\n'}
@@ -118,6 +119,7 @@ PLANTED = [
     ("config including crypto", {"config/a.c": '#include "crypto/aead.h"\n'}, "may not include"),
     ("the root including the CLI", {"main.c": '#include "cli/show.h"\n'}, "may not include"),
     ("a file without its directory", {"config/a.c": '#include "yaml.h"\n'}, "dir/file.h"),
+    ("a file beside it", {"tests/unit/a.c": '#include "b.h"\n'}, "dir/file.h"),
     ("a relative path", {"tests/a.c": '#include "../config/a.h"\n'}, "dir/file.h"),
     ("ours in angle brackets", {"config/a.c": "#include <config/a.h>\n"}, "with quotes"),
     ("an unsorted group", {"config/a.c": "#include <string.h>\n#include <stdio.h>\n"},

@@ -48,6 +48,10 @@ def blank(text):
     return "".join(c if c == "\n" else " " for c in text)
 
 
+def blank_match(match):
+    return blank(match.group(0))
+
+
 C_TOKEN = re.compile(r"""//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'""", re.DOTALL)
 
 
