@@ -17,10 +17,27 @@ struct dp_batch {
 	uint16_t n;
 };
 
+/* Appends; the caller knows that there is room. */
+static inline void dp_batch_add(struct dp_batch *b, struct rte_mbuf *m)
+{
+	b->pkts[b->n++] = m;
+}
+
+/* Appends those packets of b whose way it is, in order. b stays as it is. */
+static inline void dp_batch_pick(struct dp_batch *to, const struct dp_batch *b, const uint8_t *ways,
+				 uint8_t way)
+{
+	for (unsigned int i = 0; i < b->n; i++) {
+		if (ways[i] == way)
+			dp_batch_add(to, b->pkts[i]);
+	}
+}
+
 struct dp_session;
 struct dp_peer;
 struct dp_iface;
 struct dp_route;
+struct dp_out;
 
 #define DP_PORT_NONE UINT16_MAX
 
@@ -35,7 +52,9 @@ enum dp_ask {
 	DP_ASK_REASSEMBLE, /* an IP fragment of UDP to one of our addresses */
 	DP_ASK_STAGE, /* inner packet at data start; note.peer_ref: no session or no next hop */
 	DP_ASK_ICMP, /* inner packet, already counted as dropped for note.reason: tell its source */
-	DP_ASK_FRAGMENT,     /* inner IPv4 packet without DF, over the MTU of note.iface_id */
+	DP_ASK_FRAGMENT,     /* inner IPv4 packet without DF, over the MTU of note.iface_id, or of
+			      * note.port_id unless that is DP_PORT_NONE (next_hop, family: as for
+			      * DP_ASK_RESOLVE) */
 	DP_ASK_FRAGMENT_OUT, /* complete outer frame for note.port_id, over that port's MTU */
 	DP_ASK_RESOLVE,	     /* inner packet for note.port_id, next hop in note.next_hop/family */
 	/* worker to face */
@@ -58,9 +77,10 @@ struct dp_note {
 	struct dp_peer *peer;
 	struct dp_iface *iface;
 	const struct dp_route *route;
+	const struct dp_out *out; /* while it is sealed */
 	uint64_t counter;     /* of a data message */
 	uint64_t peer_ref;    /* survives rings; see dp_peer_by_ref() */
-	uint8_t next_hop[16]; /* DP_ASK_RESOLVE */
+	uint8_t next_hop[16]; /* DP_ASK_RESOLVE; DP_ASK_FRAGMENT for a port */
 	uint16_t iface_id;
 	uint16_t port_id; /* where it came in or shall leave; DP_PORT_NONE: from Linux or control */
 	uint16_t l3_off;  /* outer IP header */
@@ -71,8 +91,8 @@ struct dp_note {
 	uint8_t family;	    /* of the outer packet when classified: AF_INET or AF_INET6 */
 	uint8_t ecn;	    /* outer ECN bits, for decap */
 	uint8_t reason;	    /* enum dp_drop, for DP_ASK_ICMP */
-	uint8_t routed;	    /* has come from a port or a peer: TTL counts down when it goes on */
-	uint8_t pad[11];
+	uint8_t routed;	    /* has come from a port or a peer; its TTL has been counted down */
+	uint8_t pad[7];
 };
 
 #define DP_NOTE_BYTES 96

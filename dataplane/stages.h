@@ -26,6 +26,9 @@ void dp_decap(struct dp_worker *w, struct dp_batch *b);
 /* forward.c: inner packets out of a tunnel (data starts at the inner IP header, inner_len is set).
  */
 void dp_forward(struct dp_worker *w, struct dp_batch *b);
+/* forward.c: packets from a port that a route leads into note.iface (data starts at the IP header):
+ * counts TTL down and goes on to dp_encap(). */
+void dp_forward_in(struct dp_worker *w, struct dp_batch *b);
 
 /* encap.c: inner packets for note.iface (data starts at the inner IP header): finds the peers. */
 void dp_encap(struct dp_worker *w, struct dp_batch *b);
@@ -36,19 +39,57 @@ void dp_seal(struct dp_worker *w, struct dp_batch *b);
 void dp_tx(struct dp_worker *w, struct dp_batch *b);
 /* tx.c: the only place that calls rte_eth_tx_burst. */
 void dp_tx_flush(struct dp_worker *w);
-/* tx.c: ends packets with a reason: counts it for the worker, the interface and the peer in the
- * note, and frees. The only place that frees packets on a worker, with dp_consume(). */
+
+/*
+ * tx.c: endings. The only place that frees packets on a worker. dp_drop() counts a reason for the
+ * worker, the interface and the peer in the note; dp_consume() what did its work here; dp_leave()
+ * frames that Linux has a copy of anyway (shared ports) as punted.
+ */
 void dp_drop(struct dp_worker *w, struct rte_mbuf **pkts, unsigned int n, enum dp_drop reason);
 void dp_consume(struct dp_worker *w, struct rte_mbuf **pkts, unsigned int n);
+void dp_leave(struct dp_worker *w, struct rte_mbuf **pkts, unsigned int n);
+/* tx.c: dp_drop() in two halves, for packets that live on as the subject of an ICMP error. */
+void dp_drop_count(struct dp_worker *w, struct rte_mbuf **pkts, unsigned int n,
+		   enum dp_drop reason);
+void dp_drop_counted(struct rte_mbuf **pkts, unsigned int n);
 
-/* punt.c: what wgdp does not handle goes to Linux: frames as they came in on a port. */
+/* Verdict of a check in a stage: no reason to drop. */
+#define DP_KEEP DP_DROP_N
+
+/* Drops the packets with a reason as verdict, and closes up the others. */
+static inline void dp_sift(struct dp_worker *w, struct dp_batch *b, const uint8_t *verdicts)
+{
+	unsigned int kept = 0, end;
+
+	for (unsigned int i = 0; i < b->n; i = end) {
+		end = i + 1;
+		if (verdicts[i] == DP_KEEP) {
+			b->pkts[kept++] = b->pkts[i];
+			continue;
+		}
+		while (end < b->n && verdicts[end] == verdicts[i])
+			end++;
+		dp_drop(w, &b->pkts[i], end - i, (enum dp_drop)verdicts[i]);
+	}
+	b->n = (uint16_t)kept;
+}
+
+/*
+ * punt.c: what wgdp does not handle goes to Linux: frames as they came in on a port. Who takes a
+ * packet off the ring to the face counts it, as punted or dropped.
+ */
 void dp_punt(struct dp_worker *w, struct dp_batch *b);
 /* punt.c: inner packets to the TUN of note.iface. */
 void dp_punt_tun(struct dp_worker *w, struct dp_batch *b);
-/* punt.c: to control, for note.ask; a full ring drops and counts. */
+/* punt.c: to control, for ask; a full ring drops and counts. What control takes it counts. */
 void dp_ask_control(struct dp_worker *w, struct rte_mbuf **pkts, unsigned int n, enum dp_ask ask);
 /* punt.c: dropped for a reason that the source should hear of by ICMP: counts, hands to control. */
 void dp_refuse(struct dp_worker *w, struct rte_mbuf **pkts, unsigned int n, enum dp_drop reason);
+/* punt.c: inner packets over the MTU of their way out: note.port_id, or note.iface if that is
+ * DP_PORT_NONE. To control to be fragmented, or refused. */
+void dp_too_big(struct dp_worker *w, struct rte_mbuf **pkts, unsigned int n);
+/* punt.c: asks control for a session with the peer, unless that was done within every_ns. */
+void dp_want_session(struct dp_worker *w, struct dp_peer *peer, uint64_t every_ns);
 /* punt.c: reports; false if the ring is full (the caller tries again with a later packet). */
 bool dp_report(struct dp_worker *w, const struct dp_event *event);
 
