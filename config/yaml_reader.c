@@ -69,6 +69,12 @@ static void syntax_error(struct cf_reader *r)
 
 	if (p->error == YAML_MEMORY_ERROR)
 		cf_read_no_memory(r);
+	else if (p->problem && !strcmp(p->problem, "did not find expected node content"))
+		/* libyaml takes the colon for the start of a value. */
+		cf_read_error(r, line,
+			      "not YAML: %s; within [ ] or { } what starts with \":\" needs "
+			      "quotes, like \"::/0\"",
+			      p->problem);
 	else if (p->context && !reader && p->context_mark.line + 1 != line)
 		cf_read_error(r, line, "not YAML: %s (%s from line %zu)", p->problem, p->context,
 			      p->context_mark.line + 1);

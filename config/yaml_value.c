@@ -304,6 +304,8 @@ const char *cf_closest(const char *text, const char *(*choice)(const void *ctx, 
 		if (d < best) {
 			best = d;
 			closest = c;
+		} else if (!closest && len >= 4 && strstr(c, text)) {
+			closest = c; /* a part of it, as "keepalive" */
 		}
 	}
 	return closest;
