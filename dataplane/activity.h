@@ -1,6 +1,6 @@
 /*
- * A peer's stamps, from which control derives keepalives and new handshakes (see struct hs_activity).
- * Header only, workers; once per run of packets of one peer.
+ * A peer's stamps, from which control derives keepalives and new handshakes (see struct
+ * hs_activity). Header only, workers; once per run of packets of one peer.
  *
  * Control compares the stamps of the two directions: data received after the last sending has to be
  * answered, data sent after the last receiving expects an answer. So a stamp is written when it has

@@ -78,9 +78,9 @@ struct dp_note {
 	struct dp_iface *iface;
 	const struct dp_route *route;
 	const struct dp_out *out; /* while it is sealed */
-	uint64_t counter;     /* of a data message */
-	uint64_t peer_ref;    /* survives rings; see dp_peer_by_ref() */
-	uint8_t next_hop[16]; /* DP_ASK_RESOLVE; DP_ASK_FRAGMENT for a port */
+	uint64_t counter;	  /* of a data message */
+	uint64_t peer_ref;	  /* survives rings; see dp_peer_by_ref() */
+	uint8_t next_hop[16];	  /* DP_ASK_RESOLVE; DP_ASK_FRAGMENT for a port */
 	uint16_t iface_id;
 	uint16_t port_id; /* where it came in or shall leave; DP_PORT_NONE: from Linux or control */
 	uint16_t l3_off;  /* outer IP header */

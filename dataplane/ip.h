@@ -1,7 +1,7 @@
 /*
  * IPv4 and IPv6 headers as the stages need them: version, addresses, ECN (RFC 6040 as the Linux
- * kernel applies it), TTL, checksums, padding, the flow of a packet. Header only, any thread. Whoever
- * calls has proved that the fixed header is there.
+ * kernel applies it), TTL, checksums, padding, the flow of a packet. Header only, any thread.
+ * Whoever calls has proved that the fixed header is there.
  */
 #ifndef DATAPLANE_IP_H
 #define DATAPLANE_IP_H
@@ -129,8 +129,8 @@ static inline uint8_t dp_ecn_outer(uint8_t inner)
 
 /*
  * Inner ECN after decapsulation, [inner][outer]. Where RFC 6040 says drop (inner Not-ECT, outer CE)
- * the packet stays as it is, as in the Linux kernel: its peers set CE only on what they sent as ECT,
- * and a middlebox that does otherwise must not be able to stop traffic.
+ * the packet stays as it is, as in the Linux kernel: its peers set CE only on what they sent as
+ * ECT, and a middlebox that does otherwise must not be able to stop traffic.
  */
 static inline uint8_t dp_ecn_inner(uint8_t inner, uint8_t outer)
 {

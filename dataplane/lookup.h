@@ -1,6 +1,6 @@
 /*
- * Lookups of a whole batch, whatever the mix of families and interfaces: gathers what belongs to one
- * table, asks that table once, and puts the answers back in place. Header only, workers.
+ * Lookups of a whole batch, whatever the mix of families and interfaces: gathers what belongs to
+ * one table, asks that table once, and puts the answers back in place. Header only, workers.
  */
 #ifndef DATAPLANE_LOOKUP_H
 #define DATAPLANE_LOOKUP_H

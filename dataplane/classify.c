@@ -1,0 +1,302 @@
+/*
+ * What a frame is: Ethernet, VLAN, IP, UDP, the first four bytes of a message. Every length of the
+ * outer packet is proved here and nowhere else. Runs on workers. Data messages go to decap.c,
+ * packets that a route leads into a WireGuard interface to forward.c, handshakes and fragments of
+ * what may be ours to control, everything else to Linux through punt.c. Inner packets out of
+ * tunnels: decap.c proves their lengths.
+ *
+ * A frame for another unicast MAC is dropped, except on a port that Linux keeps as well: there the
+ * driver shows us what Linux itself sends, which is Linux's to deal with and counts as left to it.
+ * The UDP checksum of WireGuard messages is not verified: mac1 and the AEAD tag prove more, and
+ * kernels send partial sums over virtual links.
+ */
+#include "dataplane/stages.h"
+
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <rte_ether.h>
+#include <rte_mbuf.h>
+
+#include "dataplane/ip.h"
+#include "dataplane/lookup.h"
+#include "dataplane/publish.h"
+
+/* Where a packet goes; below are the drop reasons. */
+enum {
+	TO_DECAP = DP_DROP_N + 1,
+	TO_HANDSHAKE,
+	TO_REASSEMBLE,
+	TO_ROUTE,
+	TO_PUNT,
+};
+static_assert(TO_PUNT < 64, "ways are bits of a mask");
+
+/* What is the same for a whole batch. */
+struct around {
+	struct dp_worker *w;
+	const struct dp_locals *locals;
+	struct {
+		struct dp_iface *iface;
+		uint16_t port;
+	} listens[DP_IFACES_MAX];
+	unsigned int n_listens;
+	/* the last address asked for: most of a batch have the same */
+	uint8_t addr[16];
+	int family;
+	bool is_local;
+};
+
+static void look_around(struct around *a, struct dp_worker *w)
+{
+	a->w = w;
+	a->locals = atomic_load_explicit(&w->dp->locals, memory_order_acquire);
+	a->n_listens = 0;
+	a->family = 0;
+	for (unsigned int i = 0; i < DP_IFACES_MAX; i++) {
+		struct dp_iface *iface = atomic_load_explicit(&w->dp->ifaces[i],
+							      memory_order_acquire);
+		uint16_t port;
+
+		if (!iface)
+			continue;
+		port = atomic_load_explicit(&iface->listen_port, memory_order_relaxed);
+		if (port == 0)
+			continue;
+		a->listens[a->n_listens].iface = iface;
+		a->listens[a->n_listens++].port = port;
+	}
+}
+
+static bool is_local(struct around *a, int family, const uint8_t *addr)
+{
+	size_t len = family == AF_INET ? 4 : 16;
+
+	if (!a->locals)
+		return false;
+	if (a->family != family || memcmp(a->addr, addr, len) != 0) {
+		a->family = family;
+		memcpy(a->addr, addr, len);
+		a->is_local = dp_is_local(a->locals, family, addr);
+	}
+	return a->is_local;
+}
+
+/* A message to a WireGuard port, by type and length. */
+static uint8_t message(struct dp_note *note, const uint8_t *frame)
+{
+	const struct wg_data *p = (const void *)(frame + note->payload_off);
+
+	if (note->payload_len < sizeof(p->type))
+		return DP_DROP_bad_message;
+	switch (rte_le_to_cpu_32(p->type)) {
+	case WG_INITIATION:
+		return note->payload_len == sizeof(struct wg_initiation) ? TO_HANDSHAKE
+									 : DP_DROP_bad_message;
+	case WG_RESPONSE:
+		return note->payload_len == sizeof(struct wg_response) ? TO_HANDSHAKE
+								       : DP_DROP_bad_message;
+	case WG_COOKIE:
+		return note->payload_len == sizeof(struct wg_cookie) ? TO_HANDSHAKE
+								     : DP_DROP_bad_message;
+	case WG_DATA:
+		if (note->payload_len < WG_DATA_MIN_BYTES)
+			return DP_DROP_bad_message;
+		note->counter = rte_le_to_cpu_64(p->counter);
+		return TO_DECAP;
+	default:
+		return DP_DROP_bad_message;
+	}
+}
+
+/* UDP for this host; len: what the IP packet has from its UDP header on. */
+static uint8_t udp(const struct around *a, struct dp_note *note, const uint8_t *frame, uint32_t off,
+		   uint32_t len)
+{
+	const uint8_t *p = frame + off;
+	uint32_t udp_len;
+	uint16_t port;
+
+	if (len < DP_UDP_BYTES)
+		return TO_PUNT;
+	port = dp_load_be16(p + 2);
+	for (unsigned int i = 0; i < a->n_listens; i++) {
+		if (a->listens[i].port == port) {
+			note->iface = a->listens[i].iface;
+			break;
+		}
+	}
+	if (!note->iface)
+		return TO_PUNT;
+	udp_len = dp_load_be16(p + 4);
+	if (udp_len < DP_UDP_BYTES || udp_len > len)
+		return DP_DROP_bad_udp;
+	if (note->family == AF_INET6 && dp_load_be16(p + 6) == 0)
+		return DP_DROP_bad_udp;
+	note->payload_off = (uint16_t)(off + DP_UDP_BYTES);
+	note->payload_len = (uint16_t)(udp_len - DP_UDP_BYTES);
+	return message(note, frame);
+}
+
+/* len: what the frame has from the IP header on. */
+static uint8_t ipv4(struct around *a, struct dp_note *note, const uint8_t *frame, uint32_t len)
+{
+	const uint8_t *ip = frame + note->l3_off;
+	uint32_t header, total;
+
+	if (len < DP_IPV4_MIN_BYTES)
+		return DP_DROP_runt;
+	header = (ip[0] & 0xfu) * 4;
+	total = dp_load_be16(ip + 2);
+	if (dp_ip_version(ip) != 4 || header < DP_IPV4_MIN_BYTES || total < header)
+		return DP_DROP_bad_ip_header;
+	if (total > len)
+		return DP_DROP_runt;
+	if (!dp_ipv4_sum_right(ip, header))
+		return DP_DROP_bad_ip_header;
+	note->family = AF_INET;
+	note->inner_len = (uint16_t)total;
+	note->ecn = dp_ip_ecn(ip);
+	if (ip[9] != IPPROTO_UDP || a->n_listens == 0 || !is_local(a, AF_INET, ip + 16))
+		return TO_ROUTE;
+	if (dp_load_be16(ip + 6) & DP_IPV4_FRAGMENT)
+		return TO_REASSEMBLE;
+	return udp(a, note, frame, note->l3_off + header, total - header);
+}
+
+static uint8_t ipv6(struct around *a, struct dp_note *note, const uint8_t *frame, uint32_t len)
+{
+	const uint8_t *ip = frame + note->l3_off;
+	uint32_t payload;
+
+	if (len < DP_IPV6_BYTES)
+		return DP_DROP_runt;
+	payload = dp_load_be16(ip + 4);
+	if (dp_ip_version(ip) != 6)
+		return DP_DROP_bad_ip_header;
+	if (DP_IPV6_BYTES + payload > len)
+		return DP_DROP_runt;
+	/* A jumbogram has its length elsewhere (RFC 2675). */
+	if (ip[6] == DP_IPV6_HOP_BY_HOP && payload == 0)
+		return TO_PUNT;
+	note->family = AF_INET6;
+	note->inner_len = (uint16_t)RTE_MIN(DP_IPV6_BYTES + payload, UINT16_MAX);
+	note->ecn = dp_ip_ecn(ip);
+	if (a->n_listens == 0)
+		return TO_ROUTE;
+	if (ip[6] == IPPROTO_UDP && is_local(a, AF_INET6, ip + 24))
+		return udp(a, note, frame, note->l3_off + DP_IPV6_BYTES, payload);
+	/* The fragment header starts with what is fragmented. */
+	if (ip[6] == DP_IPV6_FRAGMENT_NH && payload >= 8 && ip[DP_IPV6_BYTES] == IPPROTO_UDP &&
+	    is_local(a, AF_INET6, ip + 24))
+		return TO_REASSEMBLE;
+	return TO_ROUTE;
+}
+
+static uint8_t way_of(struct around *a, struct rte_mbuf *m)
+{
+	struct dp_note *note = dp_note(m);
+	const struct dp_port *port = a->w->dp->ports[note->port_id];
+	const uint8_t *frame;
+
+	if (unlikely(m->nb_segs > 1 && rte_pktmbuf_linearize(m) != 0))
+		return DP_DROP_runt;
+	if (m->data_len < DP_ETHER_BYTES)
+		return DP_DROP_runt;
+	frame = rte_pktmbuf_mtod(m, const uint8_t *);
+	if (frame[0] & 1) /* broadcast, multicast */
+		return TO_PUNT;
+	if (memcmp(frame, port->mac, sizeof(port->mac)) != 0)
+		return port->shared ? TO_PUNT : DP_DROP_other_mac;
+	/* A tag that the driver has taken out. */
+	if (unlikely(m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED))
+		return TO_PUNT;
+	note->l3_off = DP_ETHER_BYTES;
+	switch (dp_load_be16(frame + 12)) {
+	case RTE_ETHER_TYPE_IPV4:
+		return ipv4(a, note, frame, m->data_len - DP_ETHER_BYTES);
+	case RTE_ETHER_TYPE_IPV6:
+		return ipv6(a, note, frame, m->data_len - DP_ETHER_BYTES);
+	default: /* ARP, VLAN tags, all that is not IP */
+		return TO_PUNT;
+	}
+}
+
+/* Packets that are not for this host's WireGuard: into a WireGuard interface, or left to Linux. */
+static void route(struct dp_worker *w, struct dp_batch *b)
+{
+	const struct dp_route *routes[DP_BATCH_MAX];
+	const uint8_t *ips[DP_BATCH_MAX];
+	struct dp_batch in = {.n = 0}, punt = {.n = 0};
+
+	for (unsigned int i = 0; i < b->n; i++)
+		ips[i] = rte_pktmbuf_mtod_offset(b->pkts[i], const uint8_t *,
+						 dp_note(b->pkts[i])->l3_off);
+	dp_lookup_routes(w->dp->routes, ips, routes, b->n);
+	for (unsigned int i = 0; i < b->n; i++) {
+		struct rte_mbuf *m = b->pkts[i];
+		struct dp_note *note = dp_note(m);
+
+		if (routes[i] && routes[i]->kind == DP_ROUTE_IFACE)
+			note->iface = atomic_load_explicit(&w->dp->ifaces[routes[i]->iface_id],
+							   memory_order_acquire);
+		if (!note->iface) {
+			dp_batch_add(&punt, m);
+			continue;
+		}
+		m->data_off += note->l3_off;
+		m->data_len = note->inner_len;
+		m->pkt_len = note->inner_len;
+		note->port_id = DP_PORT_NONE;
+		dp_batch_add(&in, m);
+	}
+	if (punt.n)
+		dp_punt(w, &punt);
+	if (in.n)
+		dp_forward_in(w, &in);
+}
+
+static void go(struct dp_worker *w, struct dp_batch *b, unsigned int way)
+{
+	switch (way) {
+	case TO_DECAP:
+		dp_decap(w, b);
+		break;
+	case TO_HANDSHAKE:
+		dp_ask_control(w, b->pkts, b->n, DP_ASK_HANDSHAKE);
+		break;
+	case TO_REASSEMBLE:
+		dp_ask_control(w, b->pkts, b->n, DP_ASK_REASSEMBLE);
+		break;
+	case TO_ROUTE:
+		route(w, b);
+		break;
+	case TO_PUNT:
+		dp_punt(w, b);
+		break;
+	default:
+		dp_drop(w, b->pkts, b->n, (enum dp_drop)way);
+	}
+}
+
+void dp_classify(struct dp_worker *w, struct dp_batch *b)
+{
+	uint8_t ways[DP_BATCH_MAX];
+	struct dp_batch part;
+	struct around a;
+	uint64_t seen = 0;
+
+	look_around(&a, w);
+	for (unsigned int i = 0; i < b->n; i++) {
+		ways[i] = way_of(&a, b->pkts[i]);
+		seen |= UINT64_C(1) << ways[i];
+	}
+	for (; seen; seen &= seen - 1) {
+		unsigned int way = (unsigned int)__builtin_ctzll(seen);
+
+		part.n = 0;
+		dp_batch_pick(&part, b, ways, (uint8_t)way);
+		go(w, &part, way);
+	}
+}

@@ -1,0 +1,85 @@
+/*
+ * Sending, and every other ending of a packet on a worker. Frames are collected per port until the
+ * end of the loop. Runs on workers. The only file that calls rte_eth_tx_burst(), and the only one
+ * of the path that frees packets. Endings that lead to control or Linux are in punt.c.
+ */
+#include "dataplane/stages.h"
+
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+
+/* A port that is busy gets the tail of a burst again this many times; nothing waits for it. */
+#define TX_TRIES 3
+
+static void flush(struct dp_worker *w, struct dp_port *port, struct dp_batch *b)
+{
+	uint16_t sent = 0;
+
+	if (likely(w->id < port->queues)) {
+		for (int i = 0; i < TX_TRIES && sent < b->n; i++)
+			sent += rte_eth_tx_burst(port->eth_id, w->id, b->pkts + sent,
+						 (uint16_t)(b->n - sent));
+	}
+	dp_count(&w->counters.tx, sent);
+	dp_count(&w->port_counters[port->id].tx, sent);
+	if (sent < b->n)
+		dp_drop(w, b->pkts + sent, b->n - sent, DP_DROP_tx_full);
+	b->n = 0;
+}
+
+void dp_tx(struct dp_worker *w, struct dp_batch *b)
+{
+	for (unsigned int i = 0; i < b->n; i++) {
+		uint16_t port_id = dp_note(b->pkts[i])->port_id;
+		struct dp_batch *out = &w->tx[port_id];
+
+		dp_batch_add(out, b->pkts[i]);
+		if (out->n == DP_BATCH_MAX)
+			flush(w, w->dp->ports[port_id], out);
+	}
+}
+
+void dp_tx_flush(struct dp_worker *w)
+{
+	for (uint16_t i = 0; i < w->dp->n_ports; i++) {
+		if (w->tx[i].n)
+			flush(w, w->dp->ports[i], &w->tx[i]);
+	}
+}
+
+void dp_drop_count(struct dp_worker *w, struct rte_mbuf **pkts, unsigned int n, enum dp_drop reason)
+{
+	dp_count(&w->counters.drops[reason], n);
+	for (unsigned int i = 0; i < n; i++) {
+		const struct dp_note *note = dp_note(pkts[i]);
+
+		if (note->iface)
+			dp_count(&w->iface_counters[note->iface->id].drops[reason], 1);
+		if (note->peer && (unsigned int)reason < DP_DROP_PEER_N)
+			atomic_fetch_add_explicit(&note->peer->drops[reason], 1,
+						  memory_order_relaxed);
+	}
+}
+
+void dp_drop_counted(struct rte_mbuf **pkts, unsigned int n)
+{
+	rte_pktmbuf_free_bulk(pkts, n);
+}
+
+void dp_drop(struct dp_worker *w, struct rte_mbuf **pkts, unsigned int n, enum dp_drop reason)
+{
+	dp_drop_count(w, pkts, n, reason);
+	rte_pktmbuf_free_bulk(pkts, n);
+}
+
+void dp_consume(struct dp_worker *w, struct rte_mbuf **pkts, unsigned int n)
+{
+	dp_count(&w->counters.consumed, n);
+	rte_pktmbuf_free_bulk(pkts, n);
+}
+
+void dp_leave(struct dp_worker *w, struct rte_mbuf **pkts, unsigned int n)
+{
+	dp_count(&w->counters.punt, n);
+	rte_pktmbuf_free_bulk(pkts, n);
+}

@@ -1,0 +1,189 @@
+/*
+ * The loop of a worker, and thereby the table of contents of the packet path:
+ *
+ *   port > rx > classify > decap > forward > tx            outside to inside
+ *                        > forward > encap > tx            inside to outside
+ *                        > punt                            Linux's
+ *   control, Linux > classify, encap, seal or tx           what they hand in, by note.ask
+ *
+ * Runs on worker lcores; dp_to_worker() and dp_bell_ring() on any. The loop reads the clock once a
+ * turn and sleeps when nothing comes, if it may; nothing else in the path enters the kernel, except
+ * to wake control or the face.
+ */
+#include "dataplane/worker.h"
+
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <rte_branch_prediction.h>
+#include <rte_prefetch.h>
+
+#include "dataplane/ip.h"
+#include "dataplane/publish.h"
+#include "dataplane/stages.h"
+
+/* With backoff: this many empty turns before the first sleep, and sleeps that double up to the
+ * greatest. A packet that comes meanwhile waits for that, and for the kernel to wake us: together
+ * below 100 us. */
+#define IDLE_TURNS_AWAKE 64
+#define SLEEP_MIN_NS	 4000
+#define SLEEP_MAX_NS	 50000
+
+static uint64_t boottime_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return (uint64_t)ts.tv_sec * WG_NS_PER_S + (uint64_t)ts.tv_nsec;
+}
+
+/* The note as it comes off a ring: pointers instead of names. False: what it names is gone. */
+static bool attach(struct dp_worker *w, struct dp_note *note)
+{
+	note->session = NULL;
+	note->peer = NULL;
+	note->iface = NULL;
+	note->route = NULL;
+	note->out = NULL;
+	switch (note->ask) {
+	case DP_ASK_FRAME:
+	case DP_ASK_OUT:
+		return note->port_id < w->dp->n_ports;
+	case DP_ASK_ENCAP:
+		note->port_id = DP_PORT_NONE;
+		if (note->iface_id < DP_IFACES_MAX)
+			note->iface = atomic_load_explicit(&w->dp->ifaces[note->iface_id],
+							   memory_order_acquire);
+		return note->iface != NULL;
+	case DP_ASK_SEAL:
+		note->port_id = DP_PORT_NONE;
+		note->peer = dp_peer_by_ref(w->dp, note->peer_ref);
+		if (note->peer)
+			note->iface = note->peer->iface;
+		return note->peer != NULL;
+	default:
+		return false;
+	}
+}
+
+/* A batch from control or the face joins the path where its packets say. */
+static unsigned int take(struct dp_worker *w, struct rte_ring *ring)
+{
+	static void (*const joins[])(struct dp_worker * w, struct dp_batch * b) = {
+		[DP_ASK_FRAME] = dp_classify,
+		[DP_ASK_ENCAP] = dp_encap,
+		[DP_ASK_SEAL] = dp_seal,
+		[DP_ASK_OUT] = dp_tx,
+	};
+	struct dp_batch in, part;
+	uint8_t asks[DP_BATCH_MAX], verdicts[DP_BATCH_MAX];
+	unsigned int taken;
+
+	in.n = (uint16_t)rte_ring_sc_dequeue_burst(ring, (void **)in.pkts, DP_BATCH_MAX, NULL);
+	taken = in.n;
+	if (taken == 0)
+		return 0;
+	for (unsigned int i = 0; i < in.n; i++)
+		rte_prefetch0(rte_pktmbuf_mtod(in.pkts[i], void *));
+	for (unsigned int i = 0; i < in.n; i++)
+		verdicts[i] = attach(w, dp_note(in.pkts[i])) ? DP_KEEP : DP_DROP_peer_gone;
+	dp_sift(w, &in, verdicts);
+	for (unsigned int i = 0; i < in.n; i++)
+		asks[i] = dp_note(in.pkts[i])->ask;
+	for (uint8_t ask = DP_ASK_FRAME; ask <= DP_ASK_OUT; ask++) {
+		part.n = 0;
+		dp_batch_pick(&part, &in, asks, ask);
+		if (part.n)
+			joins[ask](w, &part);
+	}
+	return taken;
+}
+
+unsigned int dp_worker_turn(struct dp_worker *w)
+{
+	struct dp *dp = w->dp;
+	unsigned int taken = 0;
+	struct dp_batch b;
+
+	w->now_ns = boottime_ns();
+	for (uint16_t i = 0; i < dp->n_ports; i++) {
+		if (dp_rx(w, dp->ports[i], &b) == 0)
+			continue;
+		taken += b.n;
+		dp_classify(w, &b);
+	}
+	taken += take(w, w->from_control);
+	taken += take(w, w->from_face);
+	dp_tx_flush(w);
+	dp_count(&w->loops, 1);
+	if (taken == 0)
+		dp_count(&w->idle_loops, 1);
+	return taken;
+}
+
+static void back_off(unsigned int idle_turns)
+{
+	unsigned int doubled = idle_turns - IDLE_TURNS_AWAKE;
+	struct timespec ts = {.tv_nsec = SLEEP_MAX_NS};
+
+	if (doubled < 4)
+		ts.tv_nsec = SLEEP_MIN_NS << doubled;
+	clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);
+}
+
+static_assert(SLEEP_MIN_NS << 3 <= SLEEP_MAX_NS, "sleeps grow");
+
+int dp_worker_run(void *arg)
+{
+	struct dp_worker *w = arg;
+	struct dp *dp = w->dp;
+	unsigned int idle_turns = 0;
+
+	/* Else the kernel adds up to 50 us to each sleep. */
+	prctl(PR_SET_TIMERSLACK, 1UL);
+	if (rte_rcu_qsbr_thread_register(dp->rcu, w->id) != 0)
+		return -1;
+	rte_rcu_qsbr_thread_online(dp->rcu, w->id);
+	while (!atomic_load_explicit(&dp->stop, memory_order_relaxed)) {
+		idle_turns = dp_worker_turn(w) ? 0 : idle_turns + 1;
+		rte_rcu_qsbr_quiescent(dp->rcu, w->id);
+		if (dp->backoff && idle_turns >= IDLE_TURNS_AWAKE)
+			back_off(idle_turns);
+	}
+	rte_rcu_qsbr_thread_offline(dp->rcu, w->id);
+	rte_rcu_qsbr_thread_unregister(dp->rcu, w->id);
+	return 0;
+}
+
+/* ---- other threads ---- */
+
+bool dp_to_worker(struct dp *dp, struct rte_mbuf *m, bool from_face)
+{
+	const struct dp_note *note = dp_note(m);
+	uint64_t spread = note->port_id;
+	struct dp_worker *w;
+
+	/* A keepalive has no flow: its hash is the same for all, and the peer tells them apart. */
+	if (note->ask == DP_ASK_ENCAP || note->ask == DP_ASK_SEAL)
+		spread = dp_flow_hash(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len) >> 32;
+	if (note->ask == DP_ASK_SEAL && m->data_len == 0)
+		spread = note->peer_ref;
+	w = dp->workers[spread % dp->n_workers];
+	return rte_ring_sp_enqueue(from_face ? w->from_face : w->from_control, m) == 0;
+}
+
+void dp_bell_ring(struct dp_bell *bell)
+{
+	uint64_t one = 1;
+
+	/* What was enqueued must be seen by a consumer that we don't see asleep. */
+	atomic_thread_fence(memory_order_seq_cst);
+	if (likely(!atomic_load_explicit(&bell->asleep, memory_order_relaxed)))
+		return;
+	/* The counter of an eventfd can't overflow by this; and if it can't be written, it is
+	 * readable already. */
+	if (atomic_exchange_explicit(&bell->asleep, false, memory_order_relaxed) &&
+	    write(bell->fd, &one, sizeof(one)) < 0)
+		return;
+}
