@@ -18,6 +18,11 @@
 struct dp_session;
 struct dp_allowed;
 
+/* A ring of the prefixes of one peer; zeroed: none. In a trie's nodes, headed by the peer. */
+struct dp_prefix_link {
+	struct dp_prefix_link *next, *prev;
+};
+
 #define DP_IFACES_MAX		64
 #define DP_OUT_HEADER_MAX_BYTES (14 + 4 + 40 + 8)
 
@@ -75,6 +80,10 @@ struct dp_peer {
 
 	/* control only: what retired sessions carried; handshake messages */
 	uint64_t tx_bytes, tx_packets, rx_bytes, rx_packets;
+	/* control only */
+	struct dp_prefix_link prefixes; /* its allowed-ips */
+	void (*gone)(void *arg);	/* called when it is freed; NULL: nobody asked */
+	void *gone_arg;
 };
 
 #endif

@@ -24,7 +24,9 @@ struct dp_port {
 	uint32_t linux_ifindex; /* its face in Linux: the interface itself, or the TAP; 0: none yet
 				 */
 	bool tx_udp_cksum;	/* hardware fills the outer UDP checksum */
-	bool gro_restore;	/* shared: generic receive offload was on, and is turned on again */
+	uint8_t gro_restore;	/* shared: receive offloads to turn on again; see port_linux.h */
+	uint16_t mtu_restore;	/* shared: MTU to set again; 0: unchanged */
+	bool made;		/* open has made the DPDK device, close removes it */
 	char name[16];
 	char device[128]; /* as configured */
 	char driver[32];  /* DPDK's driver name */
@@ -33,13 +35,14 @@ struct dp_port {
 /*
  * Opens and starts a device with `queues` queue pairs, its packets from pool. device: Linux name,
  * PCI address or vdev string; mtu 0: what it has. Returns 0 or -errno with a sentence in error
- * (what is wrong and what to do). For a shared device receive offloads that merge packets (GRO,
- * LRO) are turned off.
+ * (what is wrong and what to do), and everything undone. For a shared device receive offloads that
+ * merge packets (GRO, LRO) are turned off, and the interface is set up.
  */
 int dp_port_open(struct dp_port *port, uint16_t id, const char *name, const char *device,
 		 uint16_t mtu, uint16_t queues, struct rte_mempool *pool, char *error,
 		 size_t error_size);
-/* Stops, closes, undoes what open changed in Linux. No worker may use it any more. */
+/* Stops, closes, undoes what open changed in Linux; but an interface that was set up stays up, for
+ * addresses and routes may have come to depend on it. No worker may use it any more. */
 void dp_port_close(struct dp_port *port);
 bool dp_port_link(const struct dp_port *port);
 

@@ -41,6 +41,9 @@ struct dp_session {
 	_Atomic uint64_t rx_bytes; /* UDP payload; written under the lock, read by control */
 	_Atomic uint64_t rx_packets;
 	struct dp_replay replay;
+
+	/* control only: what the peer's sums hold of this session already (publish.c) */
+	uint64_t summed_tx_bytes, summed_tx_packets, summed_rx_bytes, summed_rx_packets;
 };
 
 /* Control. Keys are copied. NULL: out of memory. initiator: we rekey by time. */

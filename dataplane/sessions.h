@@ -12,6 +12,7 @@ struct dp_session;
 struct dp_iface;
 
 struct dp_sessions *dp_sessions_new(void);
+/* Control, when no reader is left. Wipes and frees the sessions that are in it, too. */
 void dp_sessions_free(struct dp_sessions *t);
 /* Control. */
 void dp_sessions_insert(struct dp_sessions *t, struct dp_session *s);

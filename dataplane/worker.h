@@ -5,6 +5,7 @@
 #ifndef DATAPLANE_WORKER_H
 #define DATAPLANE_WORKER_H
 
+#include <stdalign.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -105,11 +106,17 @@ struct dp {
 	struct dp_routes *routes;
 	struct dp_reclaim *reclaim;
 
+	/* control only */
+	uint64_t ifaces_used; /* bit per id: not yet freed, its counters may still be written */
+	uint16_t iface_last;  /* id given last; the next one is searched after it */
+
 	/* threads that are not workers */
-	struct dp_bell control_bell;
+	alignas(RTE_CACHE_LINE_SIZE) struct dp_bell control_bell;
 	struct dp_bell face_bell;
-	struct dp_counters control_counters; /* control writes */
-	struct dp_counters face_counters;    /* the face writes */
+	alignas(RTE_CACHE_LINE_SIZE) struct dp_counters control_counters; /* control writes */
+	uint16_t turn_handshakes, turn_asked, turn_events; /* control: worker to take from first */
+	alignas(RTE_CACHE_LINE_SIZE) struct dp_counters face_counters; /* the face writes */
+	uint16_t turn_for_linux;				       /* the face */
 };
 
 /* The loop of a worker: runs until dp->stop. arg is struct dp_worker. For rte_eal_remote_launch. */

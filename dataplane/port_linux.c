@@ -1,0 +1,194 @@
+/*
+ * A port's interface in Linux: state, MTU, receive offloads by ioctl, and a filter on the packet
+ * sockets by which DPDK reads it. Control only, before workers start and after they end.
+ */
+#include "dataplane/port_linux.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <linux/ethtool.h>
+#include <linux/filter.h>
+#include <linux/if_packet.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* One request about an interface; what it needs besides the name is in *req. 0 or -errno. */
+static int ask(const char *name, unsigned long what, struct ifreq *req)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int rc;
+
+	if (fd < 0)
+		return -errno;
+	snprintf(req->ifr_name, sizeof(req->ifr_name), "%s", name);
+	rc = ioctl(fd, what, req) < 0 ? -errno : 0;
+	close(fd);
+	return rc;
+}
+
+int dp_link_up(const char *name, uint16_t *mtu)
+{
+	struct ifreq req = {0};
+	int rc = ask(name, SIOCGIFFLAGS, &req);
+
+	if (rc == 0 && (req.ifr_flags & IFF_UP) == 0) {
+		req.ifr_flags |= IFF_UP;
+		rc = ask(name, SIOCSIFFLAGS, &req);
+	}
+	if (rc != 0)
+		return rc;
+	rc = ask(name, SIOCGIFMTU, &req);
+	if (rc == 0)
+		*mtu = (uint16_t)(req.ifr_mtu > UINT16_MAX ? UINT16_MAX : req.ifr_mtu);
+	return rc;
+}
+
+int dp_link_set_mtu(const char *name, uint16_t mtu)
+{
+	struct ifreq req = {.ifr_mtu = mtu};
+
+	return ask(name, SIOCSIFMTU, &req);
+}
+
+/* ---- receive offloads ---- */
+
+/* Names of features as the kernel has them; a bit of the mask each. */
+static const char *const merging[] = {"rx-gro", "rx-gro-hw", "rx-lro"};
+#define MERGING	     (sizeof(merging) / sizeof(merging[0]))
+#define FEATURES_MAX 256
+
+static int ethtool(const char *name, void *command)
+{
+	struct ifreq req = {.ifr_data = command};
+
+	return ask(name, SIOCETHTOOL, &req);
+}
+
+/* How many features this kernel knows, 0 if it does not say. */
+static uint32_t count_features(const char *name)
+{
+	struct {
+		struct ethtool_sset_info info;
+		uint32_t count;
+	} request = {.info = {.cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1 << ETH_SS_FEATURES}};
+
+	if (ethtool(name, &request) != 0 || request.info.sset_mask == 0 ||
+	    request.count > FEATURES_MAX)
+		return 0;
+	return request.count;
+}
+
+/* Where each of the merging features is among the kernel's; n: not there. */
+static void find_features(const char *name, uint32_t n, uint32_t at[MERGING])
+{
+	struct ethtool_gstrings *list = calloc(1, sizeof(*list) + (size_t)n * ETH_GSTRING_LEN);
+
+	for (unsigned int i = 0; i < MERGING; i++)
+		at[i] = n;
+	if (list == NULL)
+		return;
+	list->cmd = ETHTOOL_GSTRINGS;
+	list->string_set = ETH_SS_FEATURES;
+	list->len = n;
+	if (ethtool(name, list) == 0) {
+		for (uint32_t f = 0; f < n; f++) {
+			const char *feature = (const char *)&list->data[f * ETH_GSTRING_LEN];
+
+			for (unsigned int i = 0; i < MERGING; i++) {
+				if (strncmp(feature, merging[i], ETH_GSTRING_LEN) == 0)
+					at[i] = f;
+			}
+		}
+	}
+	free(list);
+}
+
+/* Sets those of the merging features that are in which; returns those that have changed. */
+static uint8_t set_merging(const char *name, uint8_t which, bool on)
+{
+	struct {
+		struct ethtool_gfeatures features;
+		struct ethtool_get_features_block blocks[FEATURES_MAX / 32];
+	} now = {.features = {.cmd = ETHTOOL_GFEATURES, .size = FEATURES_MAX / 32}};
+	struct {
+		struct ethtool_sfeatures features;
+		struct ethtool_set_features_block blocks[FEATURES_MAX / 32];
+	} want = {.features = {.cmd = ETHTOOL_SFEATURES}};
+	uint32_t n = count_features(name), at[MERGING];
+	uint8_t changed = 0;
+
+	if (n == 0 || ethtool(name, &now) != 0)
+		return 0;
+	find_features(name, n, at);
+	for (unsigned int i = 0; i < MERGING; i++) {
+		uint32_t bit = UINT32_C(1) << at[i] % 32;
+
+		if ((which & 1 << i) == 0 || at[i] == n ||
+		    ((now.blocks[at[i] / 32].active & bit) != 0) == on)
+			continue;
+		want.blocks[at[i] / 32].valid |= bit;
+		want.blocks[at[i] / 32].requested |= on ? bit : 0;
+		changed |= (uint8_t)(1 << i);
+	}
+	want.features.size = (n + 31) / 32;
+	/* Over 0: done, but the driver had other wishes for some of them. */
+	if (changed != 0 && ethtool(name, &want) < 0)
+		return 0;
+	return changed;
+}
+
+uint8_t dp_link_merge_off(const char *name)
+{
+	return set_merging(name, (1 << MERGING) - 1, false);
+}
+
+void dp_link_merge_on(const char *name, uint8_t which)
+{
+	if (which != 0)
+		set_merging(name, which, true);
+}
+
+/* ---- packet sockets ---- */
+
+static bool is_packet_socket(int fd, unsigned int ifindex)
+{
+	struct sockaddr_ll at = {0};
+	socklen_t len = sizeof(at);
+
+	return getsockname(fd, (struct sockaddr *)&at, &len) == 0 && at.sll_family == AF_PACKET &&
+	       (unsigned int)at.sll_ifindex == ifindex;
+}
+
+/*
+ * DPDK's driver does not tell its sockets, and has joined them to a fanout group, which is too late
+ * for PACKET_IGNORE_OUTGOING. A filter does the same: keep all but what is on its way out.
+ */
+void dp_link_ignore_outgoing(unsigned int ifindex)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_PKTTYPE)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_OUTGOING, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+	};
+	struct sock_fprog filter = {sizeof(code) / sizeof(code[0]), code};
+	DIR *fds = opendir("/proc/self/fd");
+	struct dirent *entry;
+
+	if (fds == NULL)
+		return;
+	while ((entry = readdir(fds)) != NULL) {
+		int fd = (int)strtol(entry->d_name, NULL, 10);
+
+		/* Without the filter the port only has more to throw away. */
+		if (entry->d_name[0] != '.' && is_packet_socket(fd, ifindex))
+			(void)setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter));
+	}
+	closedir(fds);
+}

@@ -1,0 +1,25 @@
+/* What a port that is shared with Linux needs from it: facts and settings of a network interface.
+ * Control only, by ioctl; port.c alone uses it. */
+#ifndef DATAPLANE_PORT_LINUX_H
+#define DATAPLANE_PORT_LINUX_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Sets an interface up (if it is not) and tells its MTU. 0 or -errno. */
+int dp_link_up(const char *name, uint16_t *mtu);
+/* 0 or -errno. */
+int dp_link_set_mtu(const char *name, uint16_t mtu);
+
+/*
+ * Turns off what merges received packets into greater ones (GRO, LRO, GRO in hardware): they would
+ * not fit a buffer. Returns which were on, as bits for dp_link_merge_on(). What an interface does
+ * not have or does not let go of is left as it is.
+ */
+uint8_t dp_link_merge_off(const char *name);
+void dp_link_merge_on(const char *name, uint8_t which);
+
+/* Keeps what Linux itself sends over the interface out of this process's packet sockets on it. */
+void dp_link_ignore_outgoing(unsigned int ifindex);
+
+#endif
