@@ -71,12 +71,12 @@ no_peers:
 
 void hs_device_free(struct hs_device *dev)
 {
-	struct hs_peer *peer;
-
 	if (!dev)
 		return;
-	while ((peer = hs_peers_next(&dev->peers, NULL)))
-		hs_peer_remove(peer);
+	for (struct hs_peer *p = hs_peers_next(&dev->peers, NULL), *next; p; p = next) {
+		next = hs_peers_next(&dev->peers, p);
+		hs_peer_remove(p);
+	}
 	hs_ratelimit_free(dev->ratelimit);
 	hs_peers_fini(&dev->peers);
 	cr_wipe(dev, sizeof(*dev));

@@ -37,7 +37,8 @@ struct hs_session {
 
 /*
  * What workers saw of a peer, in hs_now.mono_ns, 0 = never. Messages of the handshake count as
- * well: the state machine reports them by the upcall stamp.
+ * well: the state machine reports them by the upcall stamp. Where stamps are equal because clocks
+ * are coarse, received data counts as not yet answered, sent data as answered.
  */
 struct hs_activity {
 	uint64_t sent_any_ns;	  /* last authenticated packet to the peer */
@@ -73,7 +74,9 @@ struct hs_ops {
 	/* Send with no session any more; receiving goes on. What leaves is staged. */
 	void (*session_mute)(void *ctx, struct hs_peer *peer);
 
-	/* Neither send nor receive with this session any more; wipe its keys. */
+	/* Neither send nor receive with this session any more; wipe its keys. A session is dropped
+	 * when newer ones need its place, at the latest WG_REJECT_AFTER_NS after its birth. Until
+	 * then up to four exist: session_new comes before the drop that makes room. */
 	void (*session_drop)(void *ctx, struct hs_peer *peer, uint32_t local_index);
 
 	/* Send what is staged, an empty packet if nothing is. Without a usable session the owner
@@ -153,7 +156,10 @@ bool hs_device_private_key(const struct hs_device *dev, uint8_t out[WG_KEY_BYTES
 enum hs_verdict hs_device_input(struct hs_device *dev, const struct hs_now *now, bool under_load,
 				const uint8_t *msg, size_t len, const struct wg_endpoint *from);
 
-/* Runs what is due. Returns when to call again (mono_ns, UINT64_MAX: nothing pending). */
+/*
+ * Runs what is due, a bounded amount of it: up to 64 peers. Returns when to call again (mono_ns,
+ * UINT64_MAX: nothing pending); that is in the past if there is more.
+ */
 uint64_t hs_device_advance(struct hs_device *dev, const struct hs_now *now);
 
 /* When hs_device_advance() has to be called next; changes with every call above and below. */
@@ -192,13 +198,22 @@ const struct wg_endpoint *hs_peer_endpoint(const struct hs_peer *peer);
  * (whitepaper 6.2: age or count; the caller decides, see chapter "keep key fresh"). Sends an
  * initiation unless the last handshake message left less than 5 s ago; then arranges for it
  * as soon as it is allowed. A request that is not a retry: the attempt counter starts anew.
+ *
+ * A retry that is due anyway (5 s and up to 333 ms after the last initiation) meets the request, so
+ * does a session that comes before it. A request less than 1 s after the current session became
+ * usable is taken as one that crossed it, and dropped. Without a private key or an endpoint the
+ * request waits until there is one.
  */
 void hs_peer_want_session(struct hs_peer *peer, const struct hs_now *now);
 
 /* The first authenticated packet under this session came in: key confirmation for a responder. */
 void hs_peer_confirmed(struct hs_peer *peer, const struct hs_now *now, uint32_t local_index);
 
-/* Sessions, handshake and timers go as for an interface that is taken down; the timestamp stays. */
+/*
+ * Sessions, handshake and timers go as for an interface that is taken down; the timestamp stays.
+ * Persistent keepalives rest until hs_peer_set_keepalive() or the next handshake. What is staged is
+ * the owner's to drop.
+ */
 void hs_peer_reset(struct hs_peer *peer);
 
 /* Wall clock of the last completed handshake, 0/0 for never. */
