@@ -159,11 +159,11 @@ static bool read_more(struct client *c)
 	explicit_bzero(c->in + left, c->in_end - left);
 	c->in_start = 0;
 	c->in_end = left;
-	if (left == LINE_MAX_BYTES)
-		return false; /* no line is that long */
 	n = recv(c->fd, c->in + left, LINE_MAX_BYTES - left, MSG_DONTWAIT);
 	if (n > 0)
 		c->in_end += (size_t)n;
+	if (c->in_end == LINE_MAX_BYTES && !has_line(c))
+		return false; /* no line is that long */
 	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
