@@ -1,6 +1,6 @@
 /*
  * IPv4 and IPv6 headers as the stages need them: version, addresses, ECN (RFC 6040 as the Linux
- * kernel applies it), TTL, checksums, padding, the flow of a packet. Header only, any thread.
+ * kernel applies it), TTL, checksums, padding. Header only, any thread.
  * Whoever calls has proved that the fixed header is there.
  */
 #ifndef DATAPLANE_IP_H
@@ -165,42 +165,6 @@ static inline uint32_t dp_padded(uint32_t len, uint32_t mtu)
 	if (mtu != 0 && padded > mtu)
 		padded = mtu;
 	return len + padded - last;
-}
-
-/* ---- flows ---- */
-
-static inline uint64_t dp_flow_mix(uint64_t h, uint64_t x)
-{
-	h = (h ^ x) * UINT64_C(0x9e3779b97f4a7c15); /* 2^64 over the golden ratio */
-	return h ^ h >> 32;
-}
-
-/*
- * The same number for all packets of a flow: addresses, and ports where each packet has them. Not
- * for anything that an attacker gains by steering. len: what there is; anything is allowed.
- */
-static inline uint64_t dp_flow_hash(const uint8_t *ip, uint32_t len)
-{
-	uint64_t a[4] = {0};
-	uint32_t ports = 0;
-	uint64_t h;
-
-	if (len >= DP_IPV4_MIN_BYTES && dp_ip_version(ip) == 4) {
-		uint32_t header = (ip[0] & 0xfu) * 4;
-		bool whole = !(dp_load_be16(ip + 6) & DP_IPV4_FRAGMENT);
-
-		memcpy(a, ip + 12, 8);
-		if (whole && (ip[9] == IPPROTO_TCP || ip[9] == IPPROTO_UDP) && len >= header + 4)
-			memcpy(&ports, ip + header, sizeof(ports));
-	} else if (len >= DP_IPV6_BYTES && dp_ip_version(ip) == 6) {
-		memcpy(a, ip + 8, sizeof(a));
-		if ((ip[6] == IPPROTO_TCP || ip[6] == IPPROTO_UDP) && len >= DP_IPV6_BYTES + 4)
-			memcpy(&ports, ip + DP_IPV6_BYTES, sizeof(ports));
-	}
-	h = dp_flow_mix(a[0], a[1]);
-	h = dp_flow_mix(h, a[2]);
-	h = dp_flow_mix(h, a[3]);
-	return dp_flow_mix(h, ports);
 }
 
 #endif

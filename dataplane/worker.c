@@ -6,20 +6,18 @@
  *                        > punt                            Linux's
  *   control, Linux > classify, encap, seal or tx           what they hand in, by note.ask
  *
- * Runs on worker lcores; dp_to_worker() and dp_bell_ring() on any. The loop reads the clock once a
- * turn and sleeps when nothing comes, if it may; nothing else in the path enters the kernel, except
- * to wake control or the face.
+ * Runs on worker lcores. The loop reads the clock once a turn and sleeps when nothing comes, if it
+ * may; nothing else in the path enters the kernel, except to wake control or the face. What other
+ * threads call to join in is in links.c.
  */
 #include "dataplane/worker.h"
 
 #include <sys/prctl.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <rte_branch_prediction.h>
 #include <rte_prefetch.h>
 
-#include "dataplane/ip.h"
 #include "dataplane/publish.h"
 #include "dataplane/stages.h"
 
@@ -154,36 +152,4 @@ int dp_worker_run(void *arg)
 	rte_rcu_qsbr_thread_offline(dp->rcu, w->id);
 	rte_rcu_qsbr_thread_unregister(dp->rcu, w->id);
 	return 0;
-}
-
-/* ---- other threads ---- */
-
-bool dp_to_worker(struct dp *dp, struct rte_mbuf *m, bool from_face)
-{
-	const struct dp_note *note = dp_note(m);
-	uint64_t spread = note->port_id;
-	struct dp_worker *w;
-
-	/* A keepalive has no flow: its hash is the same for all, and the peer tells them apart. */
-	if (note->ask == DP_ASK_ENCAP || note->ask == DP_ASK_SEAL)
-		spread = dp_flow_hash(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len) >> 32;
-	if (note->ask == DP_ASK_SEAL && m->data_len == 0)
-		spread = note->peer_ref;
-	w = dp->workers[spread % dp->n_workers];
-	return rte_ring_sp_enqueue(from_face ? w->from_face : w->from_control, m) == 0;
-}
-
-void dp_bell_ring(struct dp_bell *bell)
-{
-	uint64_t one = 1;
-
-	/* What was enqueued must be seen by a consumer that we don't see asleep. */
-	atomic_thread_fence(memory_order_seq_cst);
-	if (likely(!atomic_load_explicit(&bell->asleep, memory_order_relaxed)))
-		return;
-	/* The counter of an eventfd can't overflow by this; and if it can't be written, it is
-	 * readable already. */
-	if (atomic_exchange_explicit(&bell->asleep, false, memory_order_relaxed) &&
-	    write(bell->fd, &one, sizeof(one)) < 0)
-		return;
 }
