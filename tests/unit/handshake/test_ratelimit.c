@@ -56,6 +56,28 @@ static void test_schedule(void **state)
 	hs_ratelimit_free(r);
 }
 
+/* All of the prefix counts, and the family. */
+static void test_sources(void **state)
+{
+	struct hs_ratelimit *r = hs_ratelimit_new(&key, 64);
+
+	for (unsigned int i = 0; i < 16; i++) {
+		struct wg_endpoint e = {.family = AF_INET6};
+
+		e.addr[i] = 1;
+		hs_ratelimit_allow(r, 1, &e);
+	}
+	assert_int_equal(hs_ratelimit_sources(r), 8 + 1);
+	for (unsigned int i = 0; i < 4; i++) {
+		struct wg_endpoint e = {.family = AF_INET};
+
+		e.addr[i] = 1;
+		hs_ratelimit_allow(r, 1, &e);
+	}
+	assert_int_equal(hs_ratelimit_sources(r), 8 + 1 + 4);
+	hs_ratelimit_free(r);
+}
+
 /* Refusals do not cost, but elapsed time is counted once. */
 static void test_refill(void **state)
 {
@@ -125,9 +147,8 @@ static void test_random(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_schedule),
-		cmocka_unit_test(test_refill),
-		cmocka_unit_test(test_capacity),
+		cmocka_unit_test(test_schedule), cmocka_unit_test(test_sources),
+		cmocka_unit_test(test_refill),	 cmocka_unit_test(test_capacity),
 		cmocka_unit_test(test_random),
 	};
 

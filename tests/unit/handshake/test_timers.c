@@ -40,6 +40,11 @@ static bool lose_data(struct sim *s, const struct sim_packet *p)
 	return p->bytes[0] == WG_DATA;
 }
 
+static bool lose_initiations(struct sim *s, const struct sim_packet *p)
+{
+	return p->bytes[0] == WG_INITIATION;
+}
+
 static bool lose_from_b(struct sim *s, const struct sim_packet *p)
 {
 	return p->from.addr[3] == 2;
@@ -257,6 +262,81 @@ static void test_passive_another(void **state)
 	assert_int_equal(ba->keepalives_sent, 3);
 	assert_between(nth(b, WG_DATA, 2)->at_ns - nth(b, WG_DATA, 1)->at_ns, 10 * S,
 		       10 * S + LATE_NS);
+}
+
+/* What is sent after the first keepalive makes the second one unnecessary. */
+static void test_passive_another_cancelled(void **state)
+{
+	connect_pair();
+	sim_run(&sim, 30 * S);
+	sim_send(ab);
+	sim_run(&sim, 5 * S);
+	sim_send(ab);
+	sim_run(&sim, 7 * S);
+	assert_int_equal(ba->keepalives_sent, 2);
+	sim_send(ba);
+	sim_run(&sim, 60 * S);
+	assert_int_equal(ba->keepalives_sent, 2);
+}
+
+/* A keepalive is owed that can't be sent: once, and not again and again. */
+static void test_passive_without_key(void **state)
+{
+	connect_pair();
+	sim_run(&sim, 30 * S);
+	sim_send(ab);
+	sim_run(&sim, 1 * S);
+	sim_set_key(b, NULL);
+	sim_run(&sim, 30 * S);
+	assert_true(ba->staged_keepalive);
+	assert_int_equal(ba->keepalives_sent, 1);
+}
+
+/* Giving up takes back the keepalive that is owed. */
+static void test_give_up_passive(void **state)
+{
+	struct hs_now now;
+
+	connect_pair();
+	sim_run(&sim, 20 * S);
+	sim.lose = lose_initiations;
+	now = sim_now(a);
+	hs_peer_want_session(ab->hs, &now);
+	while (ab->initiations < 21)
+		sim_run(&sim, 100 * MS);
+	sim_send(ba);
+	sim_run(&sim, 20 * S);
+	assert_int_equal(ab->data_received, 1);
+	assert_int_equal(ab->purges, 1);
+	assert_int_equal(ab->keepalives_sent, 0);
+}
+
+/* Coarse clocks: data that came in the tick of what was sent is not answered, data sent is. */
+static void test_equal_stamps(void **state)
+{
+	connect_pair();
+	sim_run(&sim, 30 * S);
+	sim_send(ba);
+	ba->activity.received_data_ns = ba->activity.received_any_ns = sim.now_ns;
+	assert_int_equal(ba->activity.sent_data_ns, ba->activity.received_any_ns);
+	assert_int_equal(ba->activity.sent_any_ns, ba->activity.received_data_ns);
+	sim.lose = lose_all;
+	sim_run(&sim, 20 * S);
+	assert_int_equal(ba->keepalives_sent, 2);
+	assert_int_equal(ba->initiations, 0);
+}
+
+/* A worker stamps while the last session goes: it is seen. */
+static void test_stamp_at_expiry(void **state)
+{
+	connect_pair();
+	sim_run(&sim, ab->current->birth_ns + 180 * S + 20 * MS - sim.now_ns);
+	assert_null(ab->current);
+	ab->activity.received_data_ns = ab->activity.received_any_ns = sim.now_ns;
+	sim_run(&sim, 9900 * MS);
+	assert_int_equal(ab->initiations, 1);
+	sim_run(&sim, 200 * MS);
+	assert_int_equal(ab->initiations, 2);
 }
 
 static void test_new_handshake(void **state)
@@ -596,6 +676,8 @@ static void test_reset_stops_timers(void **state)
 	ab->staged = 0;
 	hs_peer_reset(ab->hs);
 	assert_int_equal(hs_device_due_ns(a->dev), UINT64_MAX);
+	set_keepalive(ab, 0);
+	assert_int_equal(hs_device_due_ns(a->dev), UINT64_MAX);
 	set_keepalive(ab, 25); /* up again */
 	assert_int_equal(ab->initiations, 2);
 }
@@ -615,6 +697,11 @@ int main(void)
 		TEST(test_passive_keepalive),
 		TEST(test_passive_cancelled),
 		TEST(test_passive_another),
+		TEST(test_passive_another_cancelled),
+		TEST(test_passive_without_key),
+		TEST(test_give_up_passive),
+		TEST(test_equal_stamps),
+		TEST(test_stamp_at_expiry),
 		TEST(test_new_handshake),
 		TEST(test_new_handshake_first_data),
 		TEST(test_sticky_source),
