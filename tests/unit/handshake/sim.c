@@ -1,5 +1,5 @@
 /* The simulator's devices, owners and wire. Invariants that hold in every test are checked here. */
-#include "sim.h"
+#include "tests/unit/handshake/sim.h"
 
 #include <endian.h>
 #include <sys/socket.h>

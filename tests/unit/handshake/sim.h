@@ -7,9 +7,8 @@
 #ifndef TESTS_UNIT_HANDSHAKE_SIM_H
 #define TESTS_UNIT_HANDSHAKE_SIM_H
 
-#include "tests/unit/unit.h"
-
 #include "handshake/handshake.h"
+#include "tests/unit/unit.h"
 
 #define S  WG_NS_PER_S
 #define MS (WG_NS_PER_S / 1000)

@@ -1,8 +1,7 @@
 /* Any bytes of any length: the right verdict, nothing changes, and the right message still works.
  */
-#include "sim.h"
-
 #include "handshake/peer.h"
+#include "tests/unit/handshake/sim.h"
 
 static struct sim sim;
 static struct sim_node *const a = &sim.nodes[0], *const b = &sim.nodes[1];

@@ -1,9 +1,8 @@
 /* Under load: cookies in both directions, secrets, ports, hysteresis, the rate limit. */
-#include "sim.h"
-
 #include <sys/socket.h>
 
 #include "handshake/peer.h"
+#include "tests/unit/handshake/sim.h"
 
 static struct sim sim;
 static struct sim_node *const a = &sim.nodes[0], *const b = &sim.nodes[1];

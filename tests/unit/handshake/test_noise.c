@@ -1,10 +1,9 @@
 /* noise.c and tai64n.c against known answers, each intermediate value in its order. */
-#include "vectors.h"
-
 #include "crypto/blake2s.h"
 #include "crypto/x25519.h"
 #include "handshake/cookie.h"
 #include "handshake/noise.h"
+#include "tests/unit/handshake/vectors.h"
 
 static json_t *vectors;
 

@@ -1,9 +1,8 @@
 /* The token buckets, with a fake clock. */
-#include "tests/unit/unit.h"
-
 #include <sys/socket.h>
 
 #include "handshake/ratelimit.h"
+#include "tests/unit/unit.h"
 
 #define MS UINT64_C(1000000)
 

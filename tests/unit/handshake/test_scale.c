@@ -1,10 +1,9 @@
 /* Many peers: tables grow, a turn of the control loop stays short, memory is what it should be. */
-#include "tests/unit/unit.h"
-
 #include <sys/socket.h>
 #include <time.h>
 
 #include "handshake/peer.h"
+#include "tests/unit/unit.h"
 
 #define PEERS 100000
 #define S     WG_NS_PER_S

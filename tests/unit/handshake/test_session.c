@@ -1,9 +1,8 @@
 /* Sessions between two devices: both roles, slots, crossed handshakes, roaming, keys, removal. */
-#include "sim.h"
-
 #include <errno.h>
 
 #include "handshake/peer.h"
+#include "tests/unit/handshake/sim.h"
 
 static struct sim sim;
 static struct sim_node *const a = &sim.nodes[0], *const b = &sim.nodes[1];

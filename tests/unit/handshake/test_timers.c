@@ -1,8 +1,7 @@
 /* The five timers of a peer, waiting requests, timestamps: with a fake clock, to the millisecond.
  */
-#include "sim.h"
-
 #include "handshake/peer.h"
+#include "tests/unit/handshake/sim.h"
 
 static struct sim sim;
 static struct sim_node *const a = &sim.nodes[0], *const b = &sim.nodes[1];

@@ -1,10 +1,9 @@
 /* A whole device against known answers: accepted and rejected messages, in both roles. */
-#include "sim.h"
-#include "vectors.h"
-
 #include <sys/socket.h>
 
 #include "handshake/peer.h"
+#include "tests/unit/handshake/sim.h"
+#include "tests/unit/handshake/vectors.h"
 
 static json_t *vectors;
 

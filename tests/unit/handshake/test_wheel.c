@@ -1,7 +1,6 @@
 /* The timing wheel against a list that is searched from end to end. */
-#include "tests/unit/unit.h"
-
 #include "handshake/wheel.h"
+#include "tests/unit/unit.h"
 
 #define ENTRIES 200
 #define SEED	UINT64_C(0x77ee1)

@@ -2,9 +2,9 @@
 #ifndef TESTS_UNIT_HANDSHAKE_VECTORS_H
 #define TESTS_UNIT_HANDSHAKE_VECTORS_H
 
-#include "tests/unit/unit.h"
-
 #include <jansson.h>
+
+#include "tests/unit/unit.h"
 
 static inline json_t *vectors_load(void)
 {
