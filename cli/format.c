@@ -102,13 +102,17 @@ void cli_table_add(struct cli_table *table, const char *format, ...)
 
 static void print_row(const struct cli_table *table, const char *const *cells, size_t columns)
 {
-	for (size_t i = 0; i < columns; i++) {
-		bool last = i + 1 == columns;
-		int width = last && !(table->right >> i & 1) ? 0 : table->widths[i];
+	int gap = 0; /* owed before the next cell, so that no line ends in spaces */
 
-		printf("%*s%s", table->right >> i & 1 ? width : -width, cells[i],
-		       last ? "\n" : "  ");
+	for (size_t i = 0; i < columns; i++) {
+		int left = table->widths[i] - (int)strlen(cells[i]);
+		bool right = table->right >> i & 1;
+
+		if (cells[i][0])
+			printf("%*s%s", gap + (right ? left : 0), "", cells[i]);
+		gap = cells[i][0] ? 2 + (right ? 0 : left) : gap + table->widths[i] + 2;
 	}
+	putchar('\n');
 }
 
 static void widen(struct cli_table *table, size_t column, const char *cell)

@@ -5,10 +5,9 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-#include "tests/unit/unit.h"
-
 #include "config/diff.h"
 #include "config/keytext.h"
+#include "tests/unit/unit.h"
 
 #define PORTS  "ports: {wan: {device: eth1}}\n"
 #define WG0    PORTS "interfaces:\n  wg0:\n"

@@ -2,9 +2,8 @@
 #include <net/if.h>
 #include <sys/socket.h>
 
-#include "tests/unit/unit.h"
-
 #include "config/keytext.h"
+#include "tests/unit/unit.h"
 
 static void test_key(void **state)
 {

@@ -1,10 +1,9 @@
 /* Prefixes against a bit-by-bit oracle, kinds of devices, lookup. */
 #include <sys/socket.h>
 
-#include "tests/unit/unit.h"
-
 #include "config/keytext.h"
 #include "config/model.h"
+#include "tests/unit/unit.h"
 
 static struct cf_prefix prefix(const char *text)
 {

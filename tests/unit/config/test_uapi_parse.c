@@ -6,12 +6,11 @@
 
 #include <sodium.h>
 
-#include "tests/unit/unit.h"
-
 #include "config/keytext.h"
 #include "config/uapi_get.h"
 #include "config/uapi_parse.h"
 #include "tests/unit/config/fake_interface.h"
+#include "tests/unit/unit.h"
 
 #define A	  "00000000000000000000000000000000000000000000000000000000000000aa"
 #define B	  "00000000000000000000000000000000000000000000000000000000000000bb"
@@ -20,9 +19,11 @@
 #define F8	  "f8ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"
 #define F8_PUBLIC "847c0d2c375234f365e660955187a3735a0f7613d1609d3a6a4d8c53aeaa5a22"
 
-#define PSK	    "preshared_key="
-#define TAIL	    "persistent_keepalive_interval=0\n"
-#define STATS	    "last_handshake_time_sec=0\nlast_handshake_time_nsec=0\ntx_bytes=0\nrx_bytes=0\n"
+#define PSK  "preshared_key="
+#define TAIL "persistent_keepalive_interval=0\n"
+
+#define HANDSHAKE   "last_handshake_time_sec=0\nlast_handshake_time_nsec=0\n"
+#define STATS	    HANDSHAKE "tx_bytes=0\nrx_bytes=0\n"
 #define PEER(key)   "public_key=" key "\n" PSK ZEROS "\nprotocol_version=1\n" STATS TAIL
 #define PEER_A	    "listen_port=0\n" PEER(A)
 #define ONLY_PORT_0 "listen_port=0\n"

@@ -7,10 +7,9 @@
 
 #include <sodium.h>
 
-#include "tests/unit/unit.h"
-
 #include "config/keytext.h"
 #include "config/yaml.h"
+#include "tests/unit/unit.h"
 
 #define KEY_A	 "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg="
 #define KEY_B	 "TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0="
