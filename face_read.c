@@ -1,6 +1,6 @@
 /*
  * Packets from Linux: read from a TUN or TAP into packet buffers, completed (checksums, segments)
- * and handed to workers. Runs on the face's thread.
+ * and handed to workers, which prove what they say (encap.c). Runs on the face's thread.
  */
 #include "face_priv.h"
 
@@ -31,62 +31,32 @@ static struct dp_counters *counters(struct face_reader *r)
 }
 
 /* What Linux leaves to the device: one checksum, its pseudo header summed already. */
-static bool complete_checksum(const struct virtio_net_hdr *vh, uint8_t *frame, uint32_t len)
+static void complete_checksum(const struct virtio_net_hdr *vh, uint8_t *frame, uint32_t len)
 {
 	uint32_t at = (uint32_t)vh->csum_start + vh->csum_offset;
 	uint16_t sum;
 
 	if (vh->csum_start >= len || at + sizeof(sum) > len)
-		return false;
+		return;
 	sum = (uint16_t)~rte_raw_cksum(frame + vh->csum_start, len - vh->csum_start);
 	/* 0 would mean "none" in UDP; in others both forms of zero are right. */
 	sum = sum ? sum : UINT16_MAX;
 	memcpy(frame + at, &sum, sizeof(sum));
-	return true;
 }
 
-/* Length of the inner packet by its own header; 0: malformed. */
-static uint32_t inner_len(const uint8_t *packet, uint32_t len)
-{
-	const struct rte_ipv4_hdr *ip4 = (const void *)packet;
-	const struct rte_ipv6_hdr *ip6 = (const void *)packet;
-	uint32_t said, header;
-
-	if (len >= sizeof(*ip4) && packet[0] >> 4 == 4) {
-		header = (packet[0] & 0xfu) * 4;
-		said = rte_be_to_cpu_16(ip4->total_length);
-		if (header < sizeof(*ip4) || said < header)
-			return 0;
-	} else if (len >= sizeof(*ip6) && packet[0] >> 4 == 6) {
-		said = (uint32_t)sizeof(*ip6) + rte_be_to_cpu_16(ip6->payload_len);
-	} else {
-		return 0;
-	}
-	return said <= len ? said : 0;
-}
-
-/* Takes m, complete and with its length set. */
+/* Takes m, complete and with data_len set. */
 static void hand(struct face_reader *r, const struct face_device *d, struct rte_mbuf *m)
 {
 	struct dp_note *note = dp_note(m);
-	uint32_t len = m->data_len;
 
 	if (d->tap) {
 		note->ask = DP_ASK_OUT;
 		note->port_id = d->id;
-		len = len >= RTE_ETHER_HDR_LEN ? len : 0;
 	} else {
 		note->ask = DP_ASK_ENCAP;
 		note->iface_id = d->id;
-		len = inner_len(rte_pktmbuf_mtod(m, const uint8_t *), len);
-		note->inner_len = (uint16_t)len;
 	}
-	if (len == 0) {
-		ctl_drop(counters(r), m, DP_DROP_linux_malformed);
-		return;
-	}
-	m->data_len = (uint16_t)len;
-	m->pkt_len = len;
+	m->pkt_len = m->data_len;
 	ctl_hand(r->dp, m, true);
 }
 
@@ -142,12 +112,9 @@ static void finish(struct face_reader *r, const struct face_device *d, struct ta
 		return;
 	}
 	t->m->data_len = (uint16_t)t->len;
-	if (t->vh.gso_type != VIRTIO_NET_HDR_GSO_NONE ||
-	    ((t->vh.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) &&
-	     !complete_checksum(&t->vh, t->bytes, t->len)))
-		ctl_drop(counters(r), t->m, DP_DROP_linux_malformed);
-	else
-		hand(r, d, t->m);
+	if (t->vh.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)
+		complete_checksum(&t->vh, t->bytes, t->len);
+	hand(r, d, t->m);
 }
 
 int face_read_one(struct face_reader *r, const struct face_device *d)
