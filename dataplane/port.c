@@ -93,6 +93,7 @@ static int probe(struct dp_port *port, const char *bus, const char *name, const 
 static void pci_driver(const char *address, char *driver, size_t size)
 {
 	char path[64], target[PATH_MAX];
+	const char *base;
 	ssize_t n;
 
 	driver[0] = '\0';
@@ -101,8 +102,8 @@ static void pci_driver(const char *address, char *driver, size_t size)
 	if (n <= 0)
 		return;
 	target[n] = '\0';
-	snprintf(driver, size, "%s",
-		 strrchr(target, '/') != NULL ? strrchr(target, '/') + 1 : target);
+	base = strrchr(target, '/') != NULL ? strrchr(target, '/') + 1 : target;
+	snprintf(driver, size, "%.*s", (int)size - 1, base);
 }
 
 static int open_pci(struct dp_port *port, const struct rte_pci_addr *at,
