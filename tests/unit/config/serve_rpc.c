@@ -55,9 +55,10 @@ static void show(void *ctx, const json_t *params, struct cf_rpc_answer *answer)
 
 static json_t *peer(unsigned int i, const char *key)
 {
-	char name[32];
+	char name[32] = "";
 
-	snprintf(name, sizeof(name), i % 2 ? "" : "branch-%u", i);
+	if (i % 2 == 0)
+		snprintf(name, sizeof(name), "branch-%u", i);
 	return json_pack(
 		"{s:s, s:s, s:s, s:o, s:[s,s], s:i, s:b, s:i, s:s, s:I, s:I, s:i, s:i, s:o}",
 		"interface", "wg0", "name", name, "public_key", key, "endpoint",
