@@ -57,8 +57,8 @@ static void open_port(struct path *p, uint16_t i, uint16_t n_queues, const char 
 	assert_true(eth >= 0);
 	assert_int_equal(rte_eth_dev_configure((uint16_t)eth, n_queues, n_queues, &conf), 0);
 	for (uint16_t q = 0; q < n_queues; q++) {
-		assert_int_equal(
-			rte_eth_rx_queue_setup((uint16_t)eth, q, 64, 0, NULL, p->dp->pool), 0);
+		assert_int_equal(rte_eth_rx_queue_setup((uint16_t)eth, q, 64, 0, NULL, p->dp->pool),
+				 0);
 		assert_int_equal(rte_eth_tx_queue_setup((uint16_t)eth, q, 64, 0, NULL), 0);
 	}
 	assert_int_equal(rte_eth_dev_start((uint16_t)eth), 0);
@@ -100,10 +100,8 @@ static void open_routes(struct path *p)
 				.on_link = true,
 				.resolved = true,
 				.mac = {2, 0, 0, 0, 1, 2}};
-	struct dp_route via = {.kind = DP_ROUTE_PORT,
-			       .port_id = 1,
-			       .family = AF_INET,
-			       .next_hop = {10, 0, 0, 9}};
+	struct dp_route via = {
+		.kind = DP_ROUTE_PORT, .port_id = 1, .family = AF_INET, .next_hop = {10, 0, 0, 9}};
 	uint8_t locals[4][16];
 	uint8_t families[4];
 	static const char *const ours[] = {"192.0.2.1", "2001:db8::1", "10.8.0.1", "fd00:8::1"};
@@ -178,9 +176,8 @@ static void open_peer(struct path *p, unsigned int n)
 	assert_int_equal(dp_publish_out(p->dp, p->peers[n], &out), 0);
 	path_key(n, false, theirs);
 	path_key(n, true, ours);
-	p->sessions[n] =
-		dp_publish_session(p->dp, p->peers[n], ours, theirs, PATH_LOCAL_INDEX(n),
-				   PATH_REMOTE_INDEX(n), PATH_START_NS, true);
+	p->sessions[n] = dp_publish_session(p->dp, p->peers[n], ours, theirs, PATH_LOCAL_INDEX(n),
+					    PATH_REMOTE_INDEX(n), PATH_START_NS, true);
 	assert_non_null(p->sessions[n]);
 	dp_publish_current(p->peers[n], p->sessions[n]);
 }

@@ -1,7 +1,7 @@
 /*
- * A gateway in memory for the tests of the packet path: one or two workers, two ports that are rings,
- * one WireGuard interface with three peers and their sessions, routes and addresses. Time stands
- * still unless a test moves it. Everything that comes out is looked at where it comes out.
+ * A gateway in memory for the tests of the packet path: one or two workers, two ports that are
+ * rings, one WireGuard interface with three peers and their sessions, routes and addresses. Time
+ * stands still unless a test moves it. Everything that comes out is looked at where it comes out.
  *
  *   port 0 "wan"  192.0.2.1, 2001:db8::1        peers' endpoints 198.51.100.N:N000, 2001:db8:1::N
  *   port 1 "lan"  10.0.0.0/16, fd00:a::/64      host 10.0.0.2 resolved, 10.0.0.3 not
@@ -32,7 +32,7 @@ struct path {
 	struct dp_port ports[2];
 	struct rte_ring *rx[2], *tx[2]; /* what a port receives, what it has sent */
 	struct dp_iface *wg;
-	struct dp_peer *peers[PATH_PEERS + 1];	    /* from 1 */
+	struct dp_peer *peers[PATH_PEERS + 1];	     /* from 1 */
 	struct dp_session *sessions[PATH_PEERS + 1]; /* current */
 };
 
@@ -61,7 +61,8 @@ int path_addr(const char *text, uint8_t addr[16]);
 size_t path_ip(uint8_t *out, const char *from, const char *to, size_t len);
 /* Ethernet, IP and UDP around a payload, for the MAC of port. */
 void path_udp(struct path_frame *f, const struct path *p, unsigned int port, const char *from,
-	      uint16_t from_port, const char *to, uint16_t to_port, const void *payload, size_t len);
+	      uint16_t from_port, const char *to, uint16_t to_port, const void *payload,
+	      size_t len);
 /* Ethernet around an IP packet. */
 void path_ethernet(struct path_frame *f, const struct path *p, unsigned int port, const void *ip,
 		   size_t len);

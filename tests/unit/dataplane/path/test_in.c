@@ -107,7 +107,7 @@ static void vector_case(const json_t *c)
 					   PATH_START_NS, false));
 	assert_non_null(dp_publish_session(p.dp, p.peers[3], a, b, to_initiator, to_responder,
 					   PATH_START_NS, true));
-	json_array_foreach(json_object_get(c, "data"), i, row) {
+	json_array_foreach (json_object_get(c, "data"), i, row) {
 		size_t len = hex(row, "message", message);
 		size_t inner_len = hex(row, "inner", inner);
 		uint64_t consumed = dp_counted(&p.w->counters.consumed);
@@ -130,7 +130,7 @@ static void vector_messages(void **state)
 	size_t i;
 
 	assert_int_equal(json_array_size(cases), 2);
-	json_array_foreach(cases, i, c)
+	json_array_foreach (cases, i, c)
 		vector_case(c);
 }
 
@@ -460,21 +460,21 @@ static void rekey_when_receiving(void **state)
 static void malformed(void **state)
 {
 	static const struct {
-		size_t plain;	/* what was encrypted: all zero but for these */
+		size_t plain; /* what was encrypted: all zero but for these */
 		uint8_t first;
 		uint16_t v4_len, v6_len;
 		bool good;
 	} rows[] = {
-		{1, 0x45, 0, 0, false},	      {19, 0x45, 19, 0, false},
-		{16, 0, 0, 0, false},	      {20, 0x55, 20, 0, false},
-		{32, 0x45, 0, 0, false},      {32, 0x45, 19, 0, false},
-		{32, 0x45, 20, 0, true},      {32, 0x45, 32, 0, true},
-		{32, 0x45, 33, 0, false},     {32, 0x46, 20, 0, false},
-		{32, 0x46, 24, 0, true},      {32, 0x44, 20, 0, false},
-		{39, 0x60, 0, 0, false},      {40, 0x60, 0, 0, true},
-		{48, 0x60, 0, 8, true},	      {48, 0x60, 0, 9, false},
-		{48, 0x60, 0, 65535, false},  {48, 0x60, 0, 65500, false},
-		{1500, 0x45, 1500, 0, true},  {21, 0x45, 21, 0, true},
+		{1, 0x45, 0, 0, false},	     {19, 0x45, 19, 0, false},
+		{16, 0, 0, 0, false},	     {20, 0x55, 20, 0, false},
+		{32, 0x45, 0, 0, false},     {32, 0x45, 19, 0, false},
+		{32, 0x45, 20, 0, true},     {32, 0x45, 32, 0, true},
+		{32, 0x45, 33, 0, false},    {32, 0x46, 20, 0, false},
+		{32, 0x46, 24, 0, true},     {32, 0x44, 20, 0, false},
+		{39, 0x60, 0, 0, false},     {40, 0x60, 0, 0, true},
+		{48, 0x60, 0, 8, true},	     {48, 0x60, 0, 9, false},
+		{48, 0x60, 0, 65535, false}, {48, 0x60, 0, 65500, false},
+		{1500, 0x45, 1500, 0, true}, {21, 0x45, 21, 0, true},
 	};
 	struct path p;
 
@@ -521,10 +521,9 @@ static void padding_is_cut_off(void **state)
 
 static int ecn_of(const char *name, unsigned int inner, unsigned int outer)
 {
-	return (int)json_number_value(
-		json_array_get(json_array_get(json_object_get(json_object_get(vectors, "ecn"), name),
-					      inner),
-			       outer));
+	return (int)json_number_value(json_array_get(
+		json_array_get(json_object_get(json_object_get(vectors, "ecn"), name), inner),
+		outer));
 }
 
 static void ecn(void **state)
@@ -545,8 +544,8 @@ static void ecn(void **state)
 		memcpy(want, plain, sizeof(want));
 		for (int k = 0; k < 2; k++) {
 			uint8_t *ip = k ? want : plain;
-			unsigned int bits =
-				k ? (unsigned int)ecn_of("decap_kernel", inner, outer) : inner;
+			unsigned int bits = k ? (unsigned int)ecn_of("decap_kernel", inner, outer)
+					      : inner;
 
 			/* DSCP and all else stay */
 			ip[1] = (uint8_t)(v6_in ? 0x05 | bits << 4 : 0xb8 | bits);
@@ -576,11 +575,11 @@ static void sources(void **state)
 		const char *source;
 		bool good;
 	} rows[] = {
-		{1, "10.8.1.5", true},	     {1, "10.8.2.5", false},   {2, "10.8.2.5", true},
-		{1, "10.8.2.200", true},     {2, "10.8.2.200", false}, {1, "10.8.3.1", false},
-		{3, "10.8.3.1", true},	     {3, "192.0.2.77", true},  {1, "192.0.2.77", false},
-		{3, "10.8.1.5", false},	     {1, "fd00:8:1::5", true}, {2, "fd00:8:1::5", false},
-		{2, "fd00:8:2:1::", true},   {3, "fd00:9::", false},   {3, "10.8.0.1", true},
+		{1, "10.8.1.5", true},	       {1, "10.8.2.5", false},	 {2, "10.8.2.5", true},
+		{1, "10.8.2.200", true},       {2, "10.8.2.200", false}, {1, "10.8.3.1", false},
+		{3, "10.8.3.1", true},	       {3, "192.0.2.77", true},	 {1, "192.0.2.77", false},
+		{3, "10.8.1.5", false},	       {1, "fd00:8:1::5", true}, {2, "fd00:8:1::5", false},
+		{2, "fd00:8:2:1::", true},     {3, "fd00:9::", false},	 {3, "10.8.0.1", true},
 		{1, "255.255.255.255", false},
 	};
 	struct path p;
@@ -763,8 +762,8 @@ int main(void)
 	int failed;
 
 	/* It has counters above 2^63; what is read as a number here is below 2^53. */
-	vectors = json_load_file(VECTORS_DIR "/handshake-vectors.json",
-				 JSON_DECODE_INT_AS_REAL, NULL);
+	vectors = json_load_file(VECTORS_DIR "/handshake-vectors.json", JSON_DECODE_INT_AS_REAL,
+				 NULL);
 	if (!vectors) {
 		printf("Bail out! no vectors\n");
 		return 1;

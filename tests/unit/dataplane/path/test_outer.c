@@ -53,8 +53,7 @@ static void every_length_of_every_type(void **state)
 				assert_int_equal(dp_note(m)->port_id, 0);
 				rte_pktmbuf_free(m);
 			}
-			path_assert_dropped(&p,
-					    data ? DP_DROP_no_session : DP_DROP_bad_message,
+			path_assert_dropped(&p, data ? DP_DROP_no_session : DP_DROP_bad_message,
 					    !handshake);
 			path_assert_quiet(&p);
 		}
@@ -223,10 +222,10 @@ static void routes(void **state)
 		const char *from, *to;
 		bool in; /* into the tunnel */
 	} rows[] = {
-		{"10.0.0.2", "10.8.1.5", true},	   {"fd00:a::2", "fd00:8:2::5", true},
-		{"10.0.0.2", "10.8.0.1", false},   {"10.0.0.2", "10.2.0.1", false},
+		{"10.0.0.2", "10.8.1.5", true},	    {"fd00:a::2", "fd00:8:2::5", true},
+		{"10.0.0.2", "10.8.0.1", false},    {"10.0.0.2", "10.2.0.1", false},
 		{"10.0.0.2", "203.0.113.1", false}, {"10.0.0.2", "10.0.0.3", false},
-		{"fd00:a::2", "ff02::1", false},   {"10.0.0.2", "255.255.255.255", false},
+		{"fd00:a::2", "ff02::1", false},    {"10.0.0.2", "255.255.255.255", false},
 	};
 	struct path p;
 
