@@ -48,11 +48,15 @@ def frames_to(capture, mac):
 
 def neighbours(t, s):
     client = s.clients[1]
-    for label, namespace, device, mac in (
-            ("a client", client, "eth0", "02:00:00:00:aa:01"),
-            ("the host behind the gateway", s.host, "eth0", "02:00:00:00:aa:02")):
+    for label, namespace, device, mac, gateway4, gateway6 in (
+            ("a client", client, "eth0", "02:00:00:00:aa:01", scene.WAN4, scene.WAN6),
+            ("the host behind the gateway", s.host, "eth0", "02:00:00:00:aa:02", scene.LAN4,
+             scene.LAN6)):
         with t.case(f"{label} changes its MAC"):
             namespace.ip(f"link set {device} address {mac}")
+            # It asks for the gateway's MAC, so Linux there learns the new one.
+            traffic.wait_reachable(namespace, gateway4, 20)
+            traffic.wait_reachable(namespace, gateway6, 20)
             traffic.wait_reachable(client, scene.HOST4, 20)
             traffic.wait_reachable(s.host, scene.inner6(1), 20)
             capture = s.capture(namespace, device)

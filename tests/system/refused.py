@@ -32,7 +32,6 @@ def wrong_psk(t, s, gw):
         gw.wait_drop("bad_tag", before)
         assert gw.peer(key)["latest_handshake"] == 0
     with t.case("the right psk works afterwards"):
-        process.let_pass(0.03, "initiations of a peer are 20 ms apart")
         peer.handshake.psk = s.psks[1]
         peer.initiate()
         peer.ping(scene.inner4(1), scene.HOST4)
@@ -82,7 +81,7 @@ def strangers(t, s, gw):
         response = peer.receive(noise.RESPONSE)
         peer.session = peer.handshake.read_response(response)
         peer.send(peer.session.seal(b""))
-        process.let_pass(0.03, "initiations of a peer are 20 ms apart")
+        process.let_pass(wgpeer.INITIATION_SECONDS, "not to be refused for its haste")
         peer.send(message)
         assert peer.receive(noise.RESPONSE, timeout=0.5) is None
         peer.ping(scene.inner4(3), scene.HOST4)
@@ -97,7 +96,6 @@ def strangers(t, s, gw):
 def replays(t, s, gw):
     key = s.client_keys[3].text
     peer = s.hand_peer(3)
-    process.let_pass(0.03, "initiations of a peer are 20 ms apart")
     peer.initiate()
     inner = packets.echo(scene.inner4(3), scene.HOST4, identifier=7, reply=True)
     capture = s.capture(s.host, "eth0")
@@ -126,7 +124,6 @@ def replays(t, s, gw):
 def inner_packets(t, s, gw):
     peer = s.hand_peer(3)
     key = s.client_keys[3].text
-    process.let_pass(0.03, "initiations of a peer are 20 ms apart")
     peer.initiate()
     good = packets.echo(scene.inner4(3), scene.HOST4)
     good6 = packets.echo(scene.inner6(3), scene.HOST6)

@@ -88,7 +88,7 @@ def accepted(t, label, case, s, gw, peer):
 def timestamps(t, steps, peer):
     for step in steps:
         with t.case(f"timestamps: {step['label']}"):
-            process.let_pass(0.03, "initiations of a peer are 20 ms apart")
+            process.let_pass(wgpeer.INITIATION_SECONDS, "initiations keep their distance")
             peer.send(hexed(step["message"]))
             answer = peer.receive(noise.RESPONSE, 5 if step["accepted"] else ANSWER_SECONDS)
             assert bool(answer) == step["accepted"]
