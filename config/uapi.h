@@ -56,7 +56,7 @@ struct cf_uapi_ops {
 	int (*clear_allowed)(void *ctx, const uint8_t *public_key);
 	int (*add_allowed)(void *ctx, const uint8_t *public_key, const struct cf_prefix *p);
 	int (*remove_allowed)(void *ctx, const uint8_t *public_key, const struct cf_prefix *p);
-	/* A peer's section is over (also when it ended in an error). */
+	/* A peer's section is over: also when it ended in an error, or removed the peer. */
 	void (*peer_done)(void *ctx, const uint8_t *public_key);
 };
 
