@@ -8,13 +8,13 @@
 
 void ctl_drop(struct dp_counters *counters, struct rte_mbuf *m, enum dp_drop reason)
 {
-	dp_count(&counters->drops[reason], 1);
+	dp_count(&counters->drops[reason], m->nb_segs);
 	rte_pktmbuf_free(m);
 }
 
 void ctl_consume(struct dp_counters *counters, struct rte_mbuf *m)
 {
-	dp_count(&counters->consumed, 1);
+	dp_count(&counters->consumed, m->nb_segs);
 	rte_pktmbuf_free(m);
 }
 

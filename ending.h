@@ -14,7 +14,8 @@
 #include "dataplane/counters.h"
 #include "dataplane/worker.h"
 
-/* Each takes the packet. */
+/* Each takes the packet. A chain counts as many packets as it has segments: on the control side
+ * only fragments that were joined are chained. */
 void ctl_drop(struct dp_counters *counters, struct rte_mbuf *m, enum dp_drop reason);
 /* Ended here as it should: a handshake message taken in, a packet cut into fragments. */
 void ctl_consume(struct dp_counters *counters, struct rte_mbuf *m);
