@@ -24,6 +24,8 @@
 
 /* Buffers that each worker keeps for itself: some bursts, so that it rarely goes to the pool. */
 #define POOL_CACHE_PKTS 256
+/* Some 40 GB. DPDK 22.11 does not survive all greater numbers. */
+#define PACKET_BUFFERS_MAX (UINT32_C(1) << 24)
 /* NICs take buffer sizes in steps of this. */
 #define BUFFER_STEP_BYTES 1024
 #define BUFFER_MIN_BYTES  2048
@@ -191,8 +193,8 @@ static const char *wrong(const struct dp_settings *s)
 {
 	if (s->n_workers == 0 || s->n_workers > DP_WORKERS_MAX)
 		return "the number of workers must be 1 to 128";
-	if (s->packet_buffers == 0)
-		return "there must be packet buffers";
+	if (s->packet_buffers == 0 || s->packet_buffers > PACKET_BUFFERS_MAX)
+		return "the number of packet buffers must be 1 to 16777216";
 	if (data_bytes(s->mtu_max) > UINT16_MAX - RTE_PKTMBUF_HEADROOM - 2048)
 		return "the MTU is too great for a packet buffer";
 	return NULL;

@@ -27,7 +27,7 @@ struct published_iface {
 
 static_assert(DP_IFACES_MAX == 64, "bits of dp.ifaces_used");
 
-/* The id unused for longest, so that what is still on a ring for an old one finds nothing. */
+/* Round and round, so that what is still on a ring for an old one finds nothing. */
 static int free_iface_id(const struct dp *dp)
 {
 	for (unsigned int i = 1; i <= DP_IFACES_MAX; i++) {
