@@ -1,0 +1,110 @@
+/*
+ * Frames from the network through a whole worker: classify and all that follows, on the gateway in
+ * memory of the unit tests. The first byte of an input says what is done with the rest of it:
+ *
+ *   bit 0     the port that it comes in on
+ *   bit 1     headers are put right (MAC, IPv4 checksum), so that it gets beyond them
+ *   bit 2     it lies in a buffer of exactly its size, where reading beyond its end is seen
+ *   bits 3-4  it is 0: a frame, 1: a UDP payload for WireGuard, 2: what peer 1 has encrypted,
+ *             3: an inner packet from Linux
+ *
+ * Each input must end exactly once, and no buffer may be lost.
+ */
+#include "tests/unit/unit.h"
+
+#include <rte_mbuf.h>
+#include <rte_mempool.h>
+
+#include "tests/unit/dataplane/eal.h"
+#include "tests/unit/dataplane/path/path.h"
+
+enum kind { FRAME, PAYLOAD, PLAIN, LINUX };
+
+#define PAYLOAD_BYTES 1400
+
+static struct path gateway;
+static uint64_t counter;
+static unsigned int buffers;
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	(void)argc;
+	(void)argv;
+	test_eal_start();
+	path_open(&gateway, 1);
+	buffers = rte_mempool_avail_count(gateway.dp->pool);
+	return 0;
+}
+
+static void put_right(struct path_frame *f, unsigned int port)
+{
+	memcpy(f->at, gateway.ports[port].mac, RTE_MIN(f->len, (size_t)6));
+	if (f->len >= 34 && f->at[14] >> 4 == 4 && f->len >= 14 + (f->at[14] & 15u) * 4)
+		path_ipv4_sum(f->at + 14);
+}
+
+/* Packets that have come to an end so far. */
+static uint64_t ended(void)
+{
+	const struct dp_counters *c = &gateway.w->counters;
+
+	return path_drops(&gateway) + dp_counted(&c->punt) + dp_counted(&c->consumed);
+}
+
+static unsigned int taken_out(void)
+{
+	struct rte_mbuf *m;
+	unsigned int n = 0;
+
+	/* What is only told of has been counted as dropped. */
+	while ((m = path_asked(&gateway))) {
+		n += dp_note(m)->ask != DP_ASK_ICMP;
+		rte_pktmbuf_free(m);
+	}
+	return n + path_drain(&gateway);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	uint64_t before = ended();
+	struct path_frame f;
+	unsigned int port;
+
+	if (size == 0 || size > PAYLOAD_BYTES)
+		return -1;
+	port = data[0] & 1;
+	f.len = size - 1;
+	memcpy(f.at, data + 1, f.len);
+	switch ((enum kind)(data[0] >> 3 & 3)) {
+	case FRAME:
+		break;
+	case PAYLOAD:
+		port = 0;
+		path_udp(&f, &gateway, port, "198.51.100.1", 1000, "192.0.2.1", PATH_LISTEN_PORT,
+			 data + 1, size - 1);
+		break;
+	case PLAIN:
+		port = 0;
+		path_data(&f, &gateway, 1, counter++, data + 1, size - 1);
+		break;
+	case LINUX:
+		path_from_linux(&gateway, f.at, f.len);
+		break;
+	}
+	if (data[0] & 2)
+		put_right(&f, port);
+	if ((data[0] >> 3 & 3) != LINUX) {
+		if (data[0] & 4)
+			path_receive_exact(&gateway, port, &f);
+		else
+			path_receive(&gateway, port, &f);
+	}
+	if (taken_out() + ended() - before != 1)
+		abort();
+	if (rte_mempool_avail_count(gateway.dp->pool) != buffers)
+		abort();
+	return 0;
+}
