@@ -75,6 +75,7 @@ int ctl_eal_start(const struct ctl_eal *e, bool hugepages)
 	args[n++] = (char *)"--no-telemetry";
 	args[n++] = (char *)"--log-level=lib.*:error";
 	args[n++] = (char *)"--log-level=pmd.*:error";
+	args[n++] = (char *)"--log-level=user1:error";
 	if (!e->pci)
 		args[n++] = (char *)"--no-pci";
 	if (hugepages) {

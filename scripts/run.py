@@ -266,8 +266,9 @@ def end_process(name):
         with open(os.path.join(STATE, f"{name}.pid")) as f:
             pid = int(f.read())
         with open(f"/proc/{pid}/cmdline") as f:
-            if not any(program in f.read() for program in ("wgdp", "wireguard-go")):
-                return
+            command = f.read()
+        if not any(program in command for program in ("wgdp", "wireguard-go")):
+            return
         os.kill(pid, signal.SIGTERM)
         until = time.monotonic() + STOP_SECONDS
         while running(pid):
