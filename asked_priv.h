@@ -5,12 +5,11 @@
 #ifndef ASKED_PRIV_H
 #define ASKED_PRIV_H
 
-#include "asked.h"
-
 #include <sys/queue.h>
 
 #include <rte_ip_frag.h>
 
+#include "asked.h"
 #include "limit.h"
 
 /* Packets that wait for one next hop, newest last. */

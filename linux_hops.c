@@ -13,9 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <rte_jhash.h>
-
 #include <netlink/attr.h>
+#include <rte_jhash.h>
 
 /* A stale entry comes back after about 30 s (base_reachable_time), so this keeps up with some
  * 6000 neighbours. */

@@ -6,8 +6,6 @@
 #ifndef LINUX_PRIV_H
 #define LINUX_PRIV_H
 
-#include "linux.h"
-
 #include <sys/queue.h>
 
 #include <netlink/msg.h>
@@ -16,6 +14,7 @@
 
 #include "dataplane/route.h"
 #include "limit.h"
+#include "linux.h"
 
 struct linux_prefix;
 

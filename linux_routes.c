@@ -16,11 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <rte_jhash.h>
-
 #include <netlink/attr.h>
 #include <netlink/route/nexthop.h>
 #include <netlink/route/route.h>
+#include <rte_jhash.h>
 
 #include "crypto/random.h"
 #include "log.h"

@@ -9,12 +9,11 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include <netlink/attr.h>
 #include <rte_byteorder.h>
 #include <rte_ether.h>
 #include <rte_ip.h>
 #include <rte_udp.h>
-
-#include <netlink/attr.h>
 
 /* As Linux sends by default (protocol: the route's hop limit; RFC 1700). */
 #define OUTER_TTL 64
