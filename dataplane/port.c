@@ -5,6 +5,7 @@
  */
 #include "dataplane/port.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <net/if.h>
@@ -27,16 +28,21 @@
  * Rings of net_af_packet, per queue and direction. They are mapped as one array of frames, so a
  * block must hold a whole number of frames; 4 frames that are multiples of 1 KiB are whole pages.
  */
-#define FRAME_STEP_BYTES       1024
-#define FRAME_MIN_BYTES	       2048
-#define FRAME_HEADER_MAX_BYTES 96 /* TPACKET_V2: header, address, alignment */
-#define FRAMES_PER_BLOCK       4
+#define FRAME_STEP_BYTES   1024
+#define FRAME_MIN_BYTES	   2048
+#define FRAMES_PER_BLOCK   4
+#define ETHERNET_BYTES	   (14 + 4)
+#define FRAME_HEADER_BYTES 66 /* TPACKET_V2: header and address, aligned, before Ethernet */
+/* So a frame never needs more than a packet buffer of the same MTU has: DPDK's driver insists. */
+static_assert(ETHERNET_BYTES + FRAME_HEADER_BYTES <= DP_HEADROOM_BYTES + DP_TAILROOM_BYTES,
+	      "frames are rounded up as buffers are, in dataplane.c");
 /* 7 ms at 300 kpps, and not over 8 MiB. */
-#define FRAMES_MAX	2048
-#define FRAMES_MIN	256
-#define RING_MAX_BYTES	(8u << 20)
-#define ETHERNET_BYTES	(14 + 4 + 4)
-#define FRAME_CRC_BYTES 18 /* Ethernet header and CRC, as DPDK counts frames */
+#define FRAMES_MAX     2048
+#define FRAMES_MIN     256
+#define RING_MAX_BYTES (8u << 20)
+
+/* Ethernet header and CRC, as DPDK counts frames. */
+#define FRAME_CRC_BYTES 18
 
 struct message {
 	char *text;
@@ -134,7 +140,7 @@ static int open_pci(struct dp_port *port, const struct rte_pci_addr *at,
 /* Frames that hold the interface's packets, and a ring of them that is neither short nor huge. */
 static void ring_args(uint16_t mtu, uint16_t queues, const char *name, char *args, size_t size)
 {
-	unsigned int frame = mtu + ETHERNET_BYTES + FRAME_HEADER_MAX_BYTES;
+	unsigned int frame = mtu + ETHERNET_BYTES + FRAME_HEADER_BYTES;
 	unsigned int count = FRAMES_MAX;
 
 	frame = (frame + FRAME_STEP_BYTES - 1) / FRAME_STEP_BYTES * FRAME_STEP_BYTES;

@@ -1,0 +1,343 @@
+/*
+ * Ports: devices that are DPDK's own, a Linux interface that is shared (a TAP in a network
+ * namespace of this test's own), and what must be refused with a sentence that helps.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/ethtool.h>
+#include <linux/if_packet.h>
+#include <linux/if_tun.h>
+#include <linux/sockios.h>
+#include <net/ethernet.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <rte_eth_ring.h>
+#include <rte_ethdev.h>
+
+#include "dataplane/port.h"
+#include "tests/unit/dataplane/whole.h"
+
+static bool own_namespace;
+
+static int open_port(struct dp *dp, struct dp_port *port, const char *device, uint16_t mtu,
+		     uint16_t queues, char *error, size_t size)
+{
+	int rc = dp_port_open(port, 0, "wan", device, mtu, queues, dp->pool, error, size);
+
+	/* A refusal names the port; nothing is left open. */
+	if (rc != 0) {
+		assert_non_null(strstr(error, "port wan: "));
+		assert_int_equal(rte_eth_dev_count_avail(), 0);
+	}
+	return rc;
+}
+
+/* ---- devices of our own ---- */
+
+static void own_devices(void **state)
+{
+	static const char *const devices[] = {"net_null0", "net_null1,size=64,copy=1", "net_ring0"};
+	struct dp *dp = whole_new(1);
+	struct dp_port port;
+	char error[512] = "";
+
+	(void)state;
+	/* Twice: what is closed is really given back. */
+	for (unsigned int round = 0; round < 2; round++) {
+		for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++) {
+			if (open_port(dp, &port, devices[i], 0, 2, error, sizeof(error)) != 0)
+				fail_msg("%s: %s", devices[i], error);
+			assert_false(port.shared);
+			assert_int_equal(port.queues, 2);
+			assert_int_equal(port.mtu, 1500);
+			assert_int_equal(port.linux_ifindex, 0);
+			assert_string_equal(port.name, "wan");
+			assert_string_equal(port.device, devices[i]);
+			assert_memory_equal(port.driver, devices[i], 8);
+			assert_true(dp_port_link(&port));
+			dp_port_close(&port);
+			assert_int_equal(rte_eth_dev_count_avail(), 0);
+		}
+	}
+	assert_int_equal(open_port(dp, &port, "net_null0", 9000, 1, error, sizeof(error)), 0);
+	assert_int_equal(port.mtu, 9000);
+	dp_port_close(&port);
+	dp_port_close(&port); /* closed already */
+	dp_free(dp);
+}
+
+/* A program may have made the device itself; two ports can't have the same. */
+static void made_elsewhere(void **state)
+{
+	struct dp *dp = whole_new(1);
+	struct rte_ring *ring = rte_ring_create("elsewhere", 64, -1, RING_F_SP_ENQ | RING_F_SC_DEQ);
+	int made = rte_eth_from_ring(ring);
+	struct rte_mbuf *m = dp_packet_new(dp), *got = NULL;
+	struct dp_port port, again;
+	char error[512] = "", name[RTE_ETH_NAME_MAX_LEN];
+	uint16_t id;
+
+	(void)state;
+	assert_true(made >= 0);
+	assert_int_equal(rte_eth_dev_get_name_by_port((uint16_t)made, name), 0);
+	assert_int_equal(open_port(dp, &port, name, 0, 1, error, sizeof(error)), 0);
+	assert_int_equal(port.eth_id, made);
+	assert_int_equal(dp_port_open(&again, 1, "lan", name, 0, 1, dp->pool, error, sizeof(error)),
+			 -EBUSY);
+	assert_non_null(strstr(error, "port lan"));
+	/* The first one still works. */
+	assert_int_equal(rte_eth_tx_burst(port.eth_id, 0, &m, 1), 1);
+	assert_int_equal(rte_eth_rx_burst(port.eth_id, 0, &got, 1), 1);
+	assert_ptr_equal(got, m);
+	rte_pktmbuf_free(got);
+	dp_port_close(&port);
+	assert_int_not_equal(rte_eth_dev_get_port_by_name(name, &id), 0);
+	rte_ring_free(ring);
+	dp_free(dp);
+}
+
+/* ---- refusals ---- */
+
+static void refused(void **state)
+{
+	static const struct {
+		const char *device;
+		uint16_t mtu, queues;
+		int rc;
+		const char *says;
+	} rows[] = {
+		{"nosuch0", 0, 1, -ENODEV, "no network interface nosuch0"},
+		{"", 0, 1, -ENODEV, "no network interface"},
+		{"ffff:1f:1f.7", 0, 1, -ENODEV, "no PCI device ffff:1f:1f.7"},
+		{"ff:1f.7", 0, 1, -ENODEV, "no PCI device 0000:ff:1f.7"},
+		{"net_ring0", 0, 17, -ENOSPC, "16 queues, and each of 17 workers"},
+		{"net_nosuch0", 0, 1, 0, "DPDK can't open net_nosuch0"},
+		{"net_null0,nosuch=1", 0, 1, 0, "DPDK can't open net_null0,nosuch=1"},
+		{"net_memif0", 9000, 1, -EMSGSIZE, "MTU of 9000: at most 1500"},
+		{"net_null_of_a_name_that_goes_on_and_on_and_on_until_dpdk_has_no_room_for_it", 0,
+		 1, -ENAMETOOLONG, "too long"},
+	};
+	struct dp *dp = whole_new(1);
+	struct dp_port port;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char error[512] = "";
+		int rc = open_port(dp, &port, rows[i].device, rows[i].mtu, rows[i].queues, error,
+				   sizeof(error));
+
+		if (rc >= 0 || (rows[i].rc != 0 && rc != rows[i].rc))
+			fail_msg("%s: %d, %s", rows[i].device, rc, error);
+		if (strstr(error, rows[i].says) == NULL)
+			fail_msg("%s: %s", rows[i].device, error);
+	}
+	dp_free(dp);
+}
+
+/* ---- shared with Linux ---- */
+
+static int request(const char *name, unsigned long what, struct ifreq *req)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM, 0), rc;
+
+	snprintf(req->ifr_name, sizeof(req->ifr_name), "%s", name);
+	rc = ioctl(fd, what, req);
+	close(fd);
+	return rc;
+}
+
+static int new_tap(const char *name)
+{
+	struct ifreq req = {.ifr_flags = IFF_TAP | IFF_NO_PI};
+	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK);
+
+	snprintf(req.ifr_name, sizeof(req.ifr_name), "%s", name);
+	if (fd >= 0 && ioctl(fd, TUNSETIFF, &req) != 0) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static int mtu_of(const char *name)
+{
+	struct ifreq req = {0};
+
+	assert_int_equal(request(name, SIOCGIFMTU, &req), 0);
+	return req.ifr_mtu;
+}
+
+static bool gro_on(const char *name)
+{
+	struct ethtool_value value = {.cmd = ETHTOOL_GGRO};
+	struct ifreq req = {.ifr_data = (void *)&value};
+
+	assert_int_equal(request(name, SIOCETHTOOL, &req), 0);
+	return value.data != 0;
+}
+
+static bool is_up(const char *name)
+{
+	struct ifreq req = {0};
+
+	assert_int_equal(request(name, SIOCGIFFLAGS, &req), 0);
+	return (req.ifr_flags & IFF_UP) != 0;
+}
+
+/* A frame of an experimental type, so that nobody answers it. */
+static void frame_of(uint8_t *frame, size_t len, uint8_t mark)
+{
+	memset(frame, mark, len);
+	memset(frame, 0xff, 6);
+	memcpy(frame + 12, "\x88\xb5", 2);
+}
+
+static bool is_frame(const uint8_t *p, size_t len, size_t expected, uint8_t mark)
+{
+	return len == expected && memcmp(p + 12, "\x88\xb5", 2) == 0 && p[len - 1] == mark;
+}
+
+/* Polls until the port has received a frame of this mark. The kernel's own traffic is passed by. */
+static void expect_received(const struct dp_port *port, size_t len, uint8_t mark, uint8_t never)
+{
+	struct rte_mbuf *m;
+	bool found = false;
+
+	while (!found) {
+		if (rte_eth_rx_burst(port->eth_id, 0, &m, 1) == 0)
+			continue;
+		found = is_frame(rte_pktmbuf_mtod(m, uint8_t *), rte_pktmbuf_data_len(m), len,
+				 mark);
+		assert_false(rte_pktmbuf_mtod(m, uint8_t *)[20] == never);
+		rte_pktmbuf_free(m);
+	}
+}
+
+static void expect_on_tap(int tap, size_t len, uint8_t mark)
+{
+	uint8_t got[16384];
+	struct pollfd p = {.fd = tap, .events = POLLIN};
+	ssize_t n;
+
+	do {
+		assert_int_equal(poll(&p, 1, 10000), 1);
+		n = read(tap, got, sizeof(got));
+	} while (n < 0 || !is_frame(got, (size_t)n, len, mark));
+}
+
+static void send_from_linux(const char *name, const uint8_t *frame, size_t len)
+{
+	struct sockaddr_ll to = {.sll_family = AF_PACKET, .sll_ifindex = (int)if_nametoindex(name)};
+	int fd = socket(AF_PACKET, SOCK_RAW, 0);
+
+	assert_int_equal(sendto(fd, frame, len, 0, (struct sockaddr *)&to, sizeof(to)), len);
+	close(fd);
+}
+
+static void shared(void **state)
+{
+	static const struct {
+		uint16_t mtu, queues;
+	} rows[] = {{0, 1}, {1400, 2}, {1935, 1}};
+	static const int cpus[1];
+	static const unsigned int lcores[1];
+	const struct dp_settings s = {.cpus = cpus,
+				      .lcores = lcores,
+				      .n_workers = 1,
+				      .packet_buffers = 1023,
+				      .mtu_max = 1935};
+	char error[512] = "";
+	int tap = own_namespace ? new_tap("t0") : -1;
+	struct dp *dp;
+
+	(void)state;
+	if (tap < 0) {
+		print_message("# no right to make a network namespace and a TAP in it\n");
+		skip();
+	}
+	dp = dp_new(&s, error, sizeof(error));
+	assert_non_null(dp);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		size_t len = (rows[i].mtu == 0 ? 1500 : rows[i].mtu) + 14;
+		uint8_t frame[4096];
+		struct dp_port port, again;
+		struct rte_mbuf *m;
+
+		assert_true(gro_on("t0"));
+		if (open_port(dp, &port, "t0", rows[i].mtu, rows[i].queues, error, sizeof(error)) !=
+		    0)
+			fail_msg("%s", error);
+		assert_true(port.shared && is_up("t0") && dp_port_link(&port));
+		assert_int_equal(port.linux_ifindex, if_nametoindex("t0"));
+		assert_int_equal(port.mtu, len - 14);
+		assert_int_equal(mtu_of("t0"), len - 14);
+		assert_string_equal(port.driver, "net_af_packet");
+		assert_false(gro_on("t0"));
+		assert_int_equal(
+			dp_port_open(&again, 1, "lan", "t0", 0, 1, dp->pool, error, sizeof(error)),
+			-EBUSY);
+		if (rows[i].queues == 1) {
+			/* What Linux sends goes out, and is not received. */
+			frame_of(frame, len, 0x11);
+			send_from_linux("t0", frame, len);
+			expect_on_tap(tap, len, 0x11);
+			frame_of(frame, len, 0x22);
+			assert_int_equal(write(tap, frame, len), len);
+			expect_received(&port, len, 0x22, 0x11);
+		}
+		m = dp_packet_new(dp);
+		frame_of(frame, len, 0x33);
+		memcpy(rte_pktmbuf_append(m, (uint16_t)len), frame, len);
+		assert_int_equal(rte_eth_tx_burst(port.eth_id, 0, &m, 1), 1);
+		expect_on_tap(tap, len, 0x33);
+		dp_port_close(&port);
+		/* As it was; but it stays up. */
+		assert_true(gro_on("t0") && is_up("t0"));
+		assert_int_equal(mtu_of("t0"), 1500);
+	}
+	dp_free(dp);
+	close(tap);
+}
+
+/* An interface whose packets do not fit is left as it was. */
+static void shared_refused(void **state)
+{
+	int tap = own_namespace ? new_tap("t1") : -1;
+	struct ifreq req = {.ifr_mtu = 9000};
+	char error[512] = "";
+	struct dp_port port;
+	struct dp *dp;
+
+	(void)state;
+	if (tap < 0) {
+		print_message("# no right to make a network namespace and a TAP in it\n");
+		skip();
+	}
+	dp = whole_new(1);
+	assert_int_equal(open_port(dp, &port, "t1", 9000, 1, error, sizeof(error)), -EMSGSIZE);
+	assert_int_equal(mtu_of("t1"), 1500);
+	assert_int_equal(request("t1", SIOCSIFMTU, &req), 0);
+	assert_int_equal(open_port(dp, &port, "t1", 0, 1, error, sizeof(error)), -EMSGSIZE);
+	assert_non_null(strstr(error, "MTU of 9000"));
+	assert_true(gro_on("t1"));
+	dp_free(dp);
+	close(tap);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(own_devices),	  cmocka_unit_test(made_elsewhere),
+		cmocka_unit_test(refused),	  cmocka_unit_test(shared),
+		cmocka_unit_test(shared_refused),
+	};
+
+	own_namespace = unshare(CLONE_NEWNET) == 0;
+	test_eal_start();
+	return UNIT_RUN(tests);
+}
