@@ -151,18 +151,34 @@ static void ring_args(uint16_t mtu, uint16_t queues, const char *name, char *arg
 		 FRAMES_PER_BLOCK * frame, frame, count);
 }
 
-/* The interface's frames must fit a buffer of the pool, or the driver refuses it obscurely. */
-static int prepare_link(struct dp_port *port, const char *name, uint16_t mtu,
-			const struct rte_mempool *pool, const struct message *error)
+/* An inner packet of this size must fit a buffer with what is put around it, in one piece. */
+static int fits(const struct dp_port *port, uint16_t mtu, const struct rte_mempool *pool,
+		const struct message *error)
 {
 	struct rte_mempool *p = (struct rte_mempool *)(uintptr_t)pool;
 	unsigned int room = rte_pktmbuf_data_room_size(p) - RTE_PKTMBUF_HEADROOM;
+
+	if (mtu + (unsigned int)DP_HEADROOM_BYTES + DP_TAILROOM_BYTES <= room)
+		return 0;
+	return fail(
+		error, -EMSGSIZE,
+		"port %s: device %s has an MTU of %u, and packet buffers are made for %u: say a "
+		"lower mtu of the port in the configuration",
+		port->name, port->device, mtu, room - DP_HEADROOM_BYTES - DP_TAILROOM_BYTES);
+}
+
+static int prepare_link(struct dp_port *port, const char *name, uint16_t mtu,
+			const struct rte_mempool *pool, const struct message *error)
+{
 	uint16_t has;
 	int rc = dp_link_up(name, &has);
 
 	if (rc != 0)
 		return fail(error, rc, "port %s: can't set interface %s up: %s", port->name, name,
 			    strerror(-rc));
+	rc = fits(port, mtu != 0 ? mtu : has, pool, error);
+	if (rc != 0)
+		return rc;
 	if (mtu != 0 && mtu != has) {
 		rc = dp_link_set_mtu(name, mtu);
 		if (rc != 0)
@@ -173,12 +189,6 @@ static int prepare_link(struct dp_port *port, const char *name, uint16_t mtu,
 		has = mtu;
 	}
 	port->mtu = has;
-	if (has + (unsigned int)DP_HEADROOM_BYTES + DP_TAILROOM_BYTES > room)
-		return fail(
-			error, -EMSGSIZE,
-			"port %s: interface %s has an MTU of %u, and packet buffers are made for "
-			"%u: lower its MTU, or say the port's mtu in the configuration",
-			port->name, name, has, room - DP_HEADROOM_BYTES - DP_TAILROOM_BYTES);
 	port->gro_restore = dp_link_merge_off(name);
 	return 0;
 }
@@ -232,6 +242,12 @@ static int open_vdev(struct dp_port *port, const struct message *error)
 	size_t n = comma != NULL ? (size_t)(comma - port->device) : strlen(port->device);
 	char name[RTE_DEV_NAME_MAX_LEN];
 
+	if (strstr(port->device, "af_packet") != NULL)
+		return fail(
+			error, -EINVAL,
+			"port %s: instead of %s name the interface alone: Linux sees its frames, "
+			"too, and wgdp has to know that",
+			port->name, port->device);
 	if (n >= sizeof(name))
 		return fail(error, -ENAMETOOLONG, "port %s: device name is too long", port->name);
 	memcpy(name, port->device, n);
@@ -337,6 +353,8 @@ static int set_up(struct dp_port *port, uint16_t mtu, uint16_t queues, struct rt
 			    port->device);
 	snprintf(port->driver, sizeof(port->driver), "%s", info.driver_name);
 	rc = check_limits(port, &info, mtu, queues, error);
+	if (rc == 0 && !port->shared)
+		rc = fits(port, mtu != 0 ? mtu : RTE_ETHER_MTU, pool, error);
 	if (rc != 0)
 		return rc;
 	rc = configure(port, &info, mtu, queues);

@@ -64,8 +64,8 @@ static void own_devices(void **state)
 			assert_int_equal(rte_eth_dev_count_avail(), 0);
 		}
 	}
-	assert_int_equal(open_port(dp, &port, "net_null0", 9000, 1, error, sizeof(error)), 0);
-	assert_int_equal(port.mtu, 9000);
+	assert_int_equal(open_port(dp, &port, "net_null0", 1300, 1, error, sizeof(error)), 0);
+	assert_int_equal(port.mtu, 1300);
 	dp_port_close(&port);
 	dp_port_close(&port); /* closed already */
 	dp_free(dp);
@@ -119,6 +119,8 @@ static void refused(void **state)
 		{"net_nosuch0", 0, 1, 0, "DPDK can't open net_nosuch0"},
 		{"net_null0,nosuch=1", 0, 1, 0, "DPDK can't open net_null0,nosuch=1"},
 		{"net_memif0", 9000, 1, -EMSGSIZE, "MTU of 9000: at most 1500"},
+		{"net_null0", 9000, 1, -EMSGSIZE, "buffers are made for 1935"},
+		{"net_af_packet0,iface=lo", 0, 1, -EINVAL, "name the interface alone"},
 		{"net_null_of_a_name_that_goes_on_and_on_and_on_until_dpdk_has_no_room_for_it", 0,
 		 1, -ENAMETOOLONG, "too long"},
 	};
@@ -243,31 +245,30 @@ static void shared(void **state)
 {
 	static const struct {
 		uint16_t mtu, queues;
-	} rows[] = {{0, 1}, {1400, 2}, {1935, 1}};
+	} rows[] = {{0, 1}, {1400, 2}, {1935, 1}, {9000, 1}};
 	static const int cpus[1];
 	static const unsigned int lcores[1];
-	const struct dp_settings s = {.cpus = cpus,
-				      .lcores = lcores,
-				      .n_workers = 1,
-				      .packet_buffers = 1023,
-				      .mtu_max = 1935};
 	char error[512] = "";
 	int tap = own_namespace ? new_tap("t0") : -1;
-	struct dp *dp;
 
 	(void)state;
 	if (tap < 0) {
 		print_message("# no right to make a network namespace and a TAP in it\n");
 		skip();
 	}
-	dp = dp_new(&s, error, sizeof(error));
-	assert_non_null(dp);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct dp_settings s = {.cpus = cpus,
+					      .lcores = lcores,
+					      .n_workers = 1,
+					      .packet_buffers = 1023,
+					      .mtu_max = rows[i].mtu == 0 ? 1500 : rows[i].mtu};
+		struct dp *dp = dp_new(&s, error, sizeof(error));
 		size_t len = (rows[i].mtu == 0 ? 1500 : rows[i].mtu) + 14;
-		uint8_t frame[4096];
+		uint8_t frame[16384];
 		struct dp_port port, again;
 		struct rte_mbuf *m;
 
+		assert_non_null(dp);
 		assert_true(gro_on("t0"));
 		if (open_port(dp, &port, "t0", rows[i].mtu, rows[i].queues, error, sizeof(error)) !=
 		    0)
@@ -299,8 +300,8 @@ static void shared(void **state)
 		/* As it was; but it stays up. */
 		assert_true(gro_on("t0") && is_up("t0"));
 		assert_int_equal(mtu_of("t0"), 1500);
+		dp_free(dp);
 	}
-	dp_free(dp);
 	close(tap);
 }
 
