@@ -73,15 +73,15 @@ static int ethtool(const char *name, void *command)
 /* How many features this kernel knows, 0 if it does not say. */
 static uint32_t count_features(const char *name)
 {
-	struct {
-		struct ethtool_sset_info info;
-		uint32_t count;
+	union {
+		struct ethtool_sset_info info; /* ends with counts, here one */
+		uint8_t bytes[sizeof(struct ethtool_sset_info) + sizeof(uint32_t)];
 	} request = {.info = {.cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1 << ETH_SS_FEATURES}};
 
 	if (ethtool(name, &request) != 0 || request.info.sset_mask == 0 ||
-	    request.count > FEATURES_MAX)
+	    request.info.data[0] > FEATURES_MAX)
 		return 0;
-	return request.count;
+	return request.info.data[0];
 }
 
 /* Where each of the merging features is among the kernel's; n: not there. */
@@ -112,14 +112,16 @@ static void find_features(const char *name, uint32_t n, uint32_t at[MERGING])
 /* Sets those of the merging features that are in which; returns those that have changed. */
 static uint8_t set_merging(const char *name, uint8_t which, bool on)
 {
-	struct {
-		struct ethtool_gfeatures features;
-		struct ethtool_get_features_block blocks[FEATURES_MAX / 32];
-	} now = {.features = {.cmd = ETHTOOL_GFEATURES, .size = FEATURES_MAX / 32}};
-	struct {
-		struct ethtool_sfeatures features;
-		struct ethtool_set_features_block blocks[FEATURES_MAX / 32];
-	} want = {.features = {.cmd = ETHTOOL_SFEATURES}};
+	union {
+		struct ethtool_gfeatures f; /* ends with blocks of 32 features */
+		uint8_t bytes[sizeof(struct ethtool_gfeatures) +
+			      FEATURES_MAX / 32 * sizeof(struct ethtool_get_features_block)];
+	} now = {.f = {.cmd = ETHTOOL_GFEATURES, .size = FEATURES_MAX / 32}};
+	union {
+		struct ethtool_sfeatures f;
+		uint8_t bytes[sizeof(struct ethtool_sfeatures) +
+			      FEATURES_MAX / 32 * sizeof(struct ethtool_set_features_block)];
+	} want = {.bytes = {0}};
 	uint32_t n = count_features(name), at[MERGING];
 	uint8_t changed = 0;
 
@@ -130,13 +132,14 @@ static uint8_t set_merging(const char *name, uint8_t which, bool on)
 		uint32_t bit = UINT32_C(1) << at[i] % 32;
 
 		if ((which & 1 << i) == 0 || at[i] == n ||
-		    ((now.blocks[at[i] / 32].active & bit) != 0) == on)
+		    ((now.f.features[at[i] / 32].active & bit) != 0) == on)
 			continue;
-		want.blocks[at[i] / 32].valid |= bit;
-		want.blocks[at[i] / 32].requested |= on ? bit : 0;
+		want.f.features[at[i] / 32].valid |= bit;
+		want.f.features[at[i] / 32].requested |= on ? bit : 0;
 		changed |= (uint8_t)(1 << i);
 	}
-	want.features.size = (n + 31) / 32;
+	want.f.cmd = ETHTOOL_SFEATURES;
+	want.f.size = (n + 31) / 32;
 	/* Over 0: done, but the driver had other wishes for some of them. */
 	if (changed != 0 && ethtool(name, &want) < 0)
 		return 0;
