@@ -1,0 +1,185 @@
+/* The gateway in memory of wgdp-bench: see gateway.h. */
+#include "bench/gateway.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "crypto/random.h"
+#include "dataplane/allowed.h"
+#include "dataplane/route.h"
+
+#define INNER_BASE    0x0a400000u /* 10.64.0.0/10 */
+#define INNER_BITS    10
+#define ENDPOINT_BASE 0xc6120000u /* 198.18.0.0/15, for benches (RFC 2544) */
+#define PORT_MTU      1500
+#define TTL	      64
+#define DEVICE_BYTES  32
+
+static void put32(uint8_t *at, uint32_t x)
+{
+	x = htonl(x);
+	memcpy(at, &x, sizeof(x));
+}
+
+static int open_ports(struct bench_gateway *g, char *error, size_t error_size)
+{
+	static const char *const names[] = {"wan", "lan"};
+	static unsigned int serial; /* DPDK wants another device each time */
+	char device[DEVICE_BYTES];
+
+	for (uint16_t i = 0; i < 2; i++) {
+		int rc;
+
+		snprintf(device, sizeof(device), "net_null%u", serial++);
+		rc = dp_port_open(&g->ports[i], i, names[i], device, PORT_MTU, 1, g->dp->pool,
+				  error, error_size);
+		if (rc != 0)
+			return rc;
+		g->dp->ports[i] = &g->ports[i];
+		g->dp->n_ports = (uint16_t)(i + 1);
+	}
+	return 0;
+}
+
+static int set_route(struct bench_gateway *g, uint32_t to, uint8_t len, struct dp_route route)
+{
+	uint8_t addr[4];
+
+	put32(addr, to);
+	return dp_routes_set(g->dp->routes, AF_INET, addr, len, &route);
+}
+
+static int open_routes(struct bench_gateway *g)
+{
+	struct dp_route lan = {.kind = DP_ROUTE_PORT,
+			       .port_id = 1,
+			       .on_link = true,
+			       .resolved = true,
+			       .mac = {2, 0, 0, 0, 1, 2}};
+	struct dp_route wg = {.kind = DP_ROUTE_IFACE, .iface_id = g->wg->id};
+	uint8_t ours[1][16] = {{0}}, family = AF_INET;
+	int rc;
+
+	put32(ours[0], BENCH_OUR_ADDR);
+	rc = dp_publish_locals(g->dp, ours, &family, 1);
+	if (rc == 0)
+		rc = set_route(g, BENCH_OUR_ADDR, 32, (struct dp_route){.kind = DP_ROUTE_LOCAL});
+	if (rc == 0)
+		rc = set_route(g, INNER_BASE, INNER_BITS, wg);
+	return rc == 0 ? set_route(g, BENCH_LAN_HOST, 32, lan) : rc;
+}
+
+static void make_out(struct dp_out *out, const struct bench_gateway *g, const struct bench_peer *p)
+{
+	static const uint8_t next_hop[6] = {2, 9, 9, 9, 9, 9};
+	uint8_t *ip = out->header + 14;
+
+	memset(out, 0, sizeof(*out));
+	out->endpoint.family = AF_INET;
+	put32(out->endpoint.addr, p->endpoint);
+	put32(out->endpoint.local, BENCH_OUR_ADDR);
+	out->endpoint.has_local = true;
+	out->endpoint.port = BENCH_LISTEN;
+	out->l3_off = 14;
+	out->header_bytes = 14 + 20 + 8;
+	out->mtu = PORT_MTU;
+	memcpy(out->header, next_hop, 6);
+	memcpy(out->header + 6, g->ports[0].mac, 6);
+	out->header[12] = 0x08;
+	ip[0] = 0x45;
+	ip[8] = TTL;
+	ip[9] = IPPROTO_UDP;
+	put32(ip + 12, BENCH_OUR_ADDR);
+	put32(ip + 16, p->endpoint);
+	ip[20] = ip[22] = BENCH_LISTEN >> 8;
+	ip[21] = ip[23] = BENCH_LISTEN & 0xff;
+}
+
+static int open_peer(struct bench_gateway *g, unsigned int i)
+{
+	struct bench_peer *p = &g->peers[i];
+	uint8_t keys[2][WG_KEY_BYTES], addr[4];
+	struct dp_out out;
+	uint32_t index;
+	int rc;
+
+	p->inner = INNER_BASE + i;
+	p->endpoint = ENDPOINT_BASE + i % (1 << 17);
+	p->peer = dp_publish_peer(g->dp, g->wg, NULL);
+	if (!p->peer)
+		return -ENOMEM;
+	put32(addr, p->inner);
+	rc = dp_allowed_insert(g->wg->allowed, AF_INET, addr, 32, p->peer);
+	make_out(&out, g, p);
+	if (rc == 0)
+		rc = dp_publish_out(g->dp, p->peer, &out);
+	if (rc != 0)
+		return rc;
+	cr_random(keys, sizeof(keys));
+	cr_random(&index, sizeof(index));
+	p->session = dp_publish_session(g->dp, p->peer, keys[0], keys[1], index, index,
+					BENCH_NOW_NS, true);
+	if (!p->session)
+		return -ENOMEM;
+	p->session->confirmed = true; /* control knows */
+	dp_publish_current(p->peer, p->session);
+	return 0;
+}
+
+int bench_gateway_open(struct bench_gateway *g, unsigned int n_peers, char *error,
+		       size_t error_size)
+{
+	static const int cpu = 0;
+	static const unsigned int lcore = 0;
+	struct dp_settings settings = {
+		.cpus = &cpu,
+		.lcores = &lcore,
+		.n_workers = 1,
+		.packet_buffers = BENCH_BUFFERS,
+		.mtu_max = PORT_MTU,
+	};
+	int rc = 0;
+
+	memset(g, 0, sizeof(*g));
+	g->n_peers = n_peers;
+	g->peers = calloc(n_peers, sizeof(g->peers[0]));
+	g->dp = g->peers ? dp_new(&settings, error, error_size) : NULL;
+	if (!g->dp) {
+		if (!g->peers)
+			snprintf(error, error_size, "no memory for %u peers", n_peers);
+		free(g->peers);
+		return -ENOMEM;
+	}
+	g->w = g->dp->workers[0];
+	g->w->now_ns = BENCH_NOW_NS;
+	rc = open_ports(g, error, error_size);
+	if (rc != 0)
+		goto fail;
+	snprintf(error, error_size, "no memory for %u peers", n_peers);
+	g->wg = dp_publish_iface(g->dp, "wg0", BENCH_MTU);
+	rc = g->wg ? open_routes(g) : -ENOMEM;
+	if (rc != 0)
+		goto fail;
+	dp_publish_listen_port(g->wg, BENCH_LISTEN);
+	for (unsigned int i = 0; i < n_peers; i++) {
+		rc = open_peer(g, i);
+		if (rc != 0)
+			goto fail;
+	}
+	return 0;
+fail:
+	bench_gateway_close(g);
+	return rc;
+}
+
+void bench_gateway_close(struct bench_gateway *g)
+{
+	for (uint16_t i = 0; i < g->dp->n_ports; i++)
+		dp_port_close(&g->ports[i]);
+	dp_free(g->dp);
+	free(g->peers);
+}

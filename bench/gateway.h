@@ -1,0 +1,49 @@
+/*
+ * A gateway in memory: one worker, two ports that discard what is sent, one WireGuard interface
+ * with any number of peers, each with a session. Built with what control uses; nothing of the path
+ * is replaced.
+ *
+ *   port 0 "wan": peers' endpoints 198.18.0.0/15      192.0.2.1 is ours
+ *   port 1 "lan": host 10.0.0.2, resolved
+ *   peer i: allowed-ips 10.64.0.0 + i, a /32
+ */
+#ifndef BENCH_GATEWAY_H
+#define BENCH_GATEWAY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dataplane/publish.h"
+#include "dataplane/session.h"
+#include "dataplane/worker.h"
+
+#define BENCH_NOW_NS   (1000 * WG_NS_PER_S)
+#define BENCH_MTU      1420
+#define BENCH_LISTEN   51820
+#define BENCH_BUFFERS  2047
+#define BENCH_LAN_HOST 0x0a000002u
+#define BENCH_OUR_ADDR 0xc0000201u
+
+struct bench_peer {
+	struct dp_peer *peer;
+	struct dp_session *session;
+	uint32_t inner;	   /* its address in the tunnel, host order */
+	uint32_t endpoint; /* and outside */
+	uint64_t counter;  /* of the next packet that it sends */
+};
+
+struct bench_gateway {
+	struct dp *dp;
+	struct dp_worker *w;
+	struct dp_port ports[2];
+	struct dp_iface *wg;
+	struct bench_peer *peers;
+	unsigned int n_peers;
+};
+
+/* 0, or -errno with a sentence in error. */
+int bench_gateway_open(struct bench_gateway *g, unsigned int n_peers, char *error,
+		       size_t error_size);
+void bench_gateway_close(struct bench_gateway *g);
+
+#endif

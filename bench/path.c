@@ -1,0 +1,333 @@
+/*
+ * wgdp-bench path: what a packet costs from classify to tx, whole and stage by stage. The stages
+ * are the product's, called as worker.c calls them; nothing in them is instrumented. A stage calls
+ * the next one, so what one costs is a difference: the time from it on, less the time from the next
+ * on.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_cycles.h>
+
+#include "bench/bench.h"
+#include "bench/gateway.h"
+#include "bench/packets.h"
+#include "dataplane/stages.h"
+
+#define UNIT	     "tsc_cycles/packet"
+#define BACKENDS_MAX 8
+#define SIZES	     5
+#define ENTRIES_MAX  6
+
+static const unsigned int sizes[SIZES] = {64, 256, 576, 1420, BENCH_IMIX};
+
+/* In the order of the path; the AEAD works within `around`. */
+static const struct {
+	enum bench_entry entry;
+	const char *name;
+} stages[2][ENTRIES_MAX] = {
+	{
+		{BENCH_CLASSIFY, "encrypt-classify"},
+		{BENCH_FORWARD_IN, "encrypt-forward"},
+		{BENCH_ENCAP, "encrypt-encap"},
+		{BENCH_SEAL, "encrypt-headers"},
+		{BENCH_TX, "encrypt-tx"},
+	},
+	{
+		{BENCH_CLASSIFY, "decrypt-classify"},
+		{BENCH_DECAP, "decrypt-decap"},
+		{BENCH_FORWARD, "decrypt-forward"},
+		{BENCH_TX, "decrypt-tx"},
+	},
+};
+
+static const enum bench_entry around_aead[2] = {BENCH_SEAL, BENCH_DECAP};
+
+struct backend {
+	const char *name;
+	struct cr_aead *aead;
+};
+
+/* One load, one number of peers, one back end. */
+struct measured {
+	struct bench_load load;
+	struct bench_gateway *g;
+	const struct backend *backend;
+	struct bench_result *whole, *ciphers;	  /* NULL: not asked for */
+	struct bench_result *stages[ENTRIES_MAX]; /* only with the fastest back end */
+};
+
+struct run {
+	const struct bench_options *o;
+	struct bench_report report;
+	struct bench_gateway gateways[2]; /* one peer, many */
+	unsigned int n_gateways;
+	struct backend backends[BACKENDS_MAX]; /* fastest first */
+	unsigned int n_backends;
+	struct bench_preparer preparer;
+	struct measured measured[2 * SIZES * 2 * BACKENDS_MAX];
+	unsigned int n_measured;
+};
+
+/* ---- one measurement ---- */
+
+static void enter(struct dp_worker *w, struct dp_batch *b, enum bench_entry entry)
+{
+	switch (entry) {
+	case BENCH_CLASSIFY:
+		dp_classify(w, b);
+		break;
+	case BENCH_DECAP:
+		dp_decap(w, b);
+		break;
+	case BENCH_FORWARD:
+		dp_forward(w, b);
+		break;
+	case BENCH_FORWARD_IN:
+		dp_forward_in(w, b);
+		break;
+	case BENCH_ENCAP:
+		dp_encap(w, b);
+		break;
+	case BENCH_SEAL:
+		dp_seal(w, b);
+		break;
+	case BENCH_TX:
+		dp_tx(w, b);
+		break;
+	case BENCH_AEAD:
+		break;
+	}
+	dp_tx_flush(w);
+}
+
+/* Cycles per packet from a stage on, until the last frame is sent; negative: not all were. */
+static double path_cycles(struct dp_worker *w, struct dp_batch *batches, enum bench_entry entry)
+{
+	uint64_t sent = dp_counted(&w->counters.tx), begin, end;
+
+	begin = rte_rdtsc_precise();
+	for (unsigned int k = 0; k < BENCH_BATCHES; k++)
+		enter(w, &batches[k], entry);
+	end = rte_rdtsc_precise();
+	if (dp_counted(&w->counters.tx) - sent != BENCH_PACKETS)
+		return -1;
+	return (double)(end - begin) / BENCH_PACKETS;
+}
+
+static double aead_cycles(struct dp_worker *w, struct dp_batch *batches, bool decrypt)
+{
+	struct cr_packet packets[BENCH_BATCHES][DP_BATCH_MAX];
+	uint64_t begin, end, right = UINT32_MAX;
+
+	for (unsigned int k = 0; k < BENCH_BATCHES; k++)
+		bench_ciphers(&batches[k], decrypt, packets[k]);
+	begin = rte_rdtsc_precise();
+	for (unsigned int k = 0; k < BENCH_BATCHES; k++)
+		right &= decrypt ? cr_open_burst(w->aead, packets[k], DP_BATCH_MAX)
+				 : cr_seal_burst(w->aead, packets[k], DP_BATCH_MAX);
+	end = rte_rdtsc_precise();
+	for (unsigned int k = 0; k < BENCH_BATCHES; k++)
+		dp_consume(w, batches[k].pkts, batches[k].n);
+	return right == UINT32_MAX ? (double)(end - begin) / BENCH_PACKETS : -1;
+}
+
+/* NAN: not everything went the way that it should. */
+static double measure(struct run *r, const struct measured *m, enum bench_entry entry)
+{
+	static struct dp_batch batches[BENCH_BATCHES];
+	struct dp_worker *w = m->g->w;
+	struct cr_aead *own = w->aead;
+	double cycles;
+
+	if (!bench_prepare(&r->preparer, m->g, &m->load, entry, batches))
+		return NAN;
+	w->aead = m->backend->aead;
+	cycles = entry == BENCH_AEAD ? aead_cycles(w, batches, m->load.decrypt)
+				     : path_cycles(w, batches, entry);
+	w->aead = own;
+	return cycles < 0 ? NAN : cycles;
+}
+
+/* ---- one round over all ---- */
+
+/* What stage i costs needs the time from it on, and from the next one on. */
+static bool needs_entry(const struct measured *m, unsigned int i)
+{
+	return m->stages[i] || (i == 0 ? m->whole : m->stages[i - 1]) != NULL;
+}
+
+static bool sample(struct run *r, struct measured *m)
+{
+	double from[ENTRIES_MAX + 1] = {0}, ciphers = 0, sum = 0;
+	unsigned int n = 0, around = 0;
+
+	for (; n < ENTRIES_MAX && stages[m->load.decrypt][n].name; n++) {
+		if (stages[m->load.decrypt][n].entry == around_aead[m->load.decrypt])
+			around = n;
+		if (needs_entry(m, n))
+			from[n] = measure(r, m, stages[m->load.decrypt][n].entry);
+		sum += from[n];
+	}
+	if (m->ciphers || m->stages[around])
+		ciphers = measure(r, m, BENCH_AEAD);
+	if (isnan(sum + ciphers))
+		return false;
+	if (m->whole)
+		bench_sample(m->whole, from[0]);
+	if (m->ciphers)
+		bench_sample(m->ciphers, ciphers);
+	for (unsigned int i = 0; i < n; i++) {
+		if (m->stages[i])
+			bench_sample(m->stages[i],
+				     from[i] - from[i + 1] - (i == around ? ciphers : 0));
+	}
+	return true;
+}
+
+/* The first round warms up; what it measured stands only if there is no time for another. Then
+ * rounds until time is up, but each result at least once. */
+static bool sample_all(struct run *r)
+{
+	double deadline = bench_seconds() + r->o->seconds;
+
+	for (unsigned int round = 0; round <= BENCH_SAMPLES_MAX; round++) {
+		if (round > 0 && bench_seconds() >= deadline)
+			break;
+		for (unsigned int i = 0; round == 1 && i < r->report.n; i++)
+			r->report.results[i]->n = 0;
+		for (unsigned int i = 0; i < r->n_measured; i++) {
+			if (round > 1 && bench_seconds() >= deadline)
+				break;
+			bench_progress("path: round %u of %u, %u %%", round, BENCH_SAMPLES_MAX,
+				       100 * i / r->n_measured);
+			if (!sample(r, &r->measured[i])) {
+				bench_progress_end();
+				fputs("wgdp-bench: packets were lost on the path: no result\n",
+				      stderr);
+				return false;
+			}
+		}
+	}
+	bench_progress_end();
+	return true;
+}
+
+/* ---- what there is to measure ---- */
+
+static struct bench_result *wanted(struct run *r, const char *what, const struct measured *m,
+				   const struct bench_result *slower)
+{
+	char name[BENCH_NAME_BYTES], size[16];
+	struct bench_result *result;
+
+	snprintf(size, sizeof(size), "%u", m->load.size);
+	snprintf(name, sizeof(name), "%s/%s/%u-peer%s/%s", what,
+		 m->load.size == BENCH_IMIX ? "imix" : size, m->g->n_peers,
+		 m->g->n_peers == 1 ? "" : "s", m->backend->name);
+	if (!bench_wanted(r->o, name))
+		return NULL;
+	result = bench_result(&r->report, UNIT, "%s", name);
+	result->ratio_to = (struct bench_result *)(uintptr_t)slower;
+	return result;
+}
+
+static void add(struct run *r, struct bench_load load, struct bench_gateway *g)
+{
+	static const char *const wholes[] = {"encrypt", "decrypt"};
+	static const char *const ciphers[] = {"encrypt-seal", "decrypt-open"};
+	const struct bench_result *whole = NULL, *cipher = NULL;
+
+	/* The reference is last, and is what the others are compared with. */
+	for (unsigned int i = r->n_backends; i-- > 0;) {
+		struct measured *m = &r->measured[r->n_measured++];
+		bool staged = i == 0;
+
+		*m = (struct measured){.load = load, .g = g, .backend = &r->backends[i]};
+		m->whole = wanted(r, wholes[load.decrypt], m, whole);
+		m->ciphers = wanted(r, ciphers[load.decrypt], m, cipher);
+		if (i == r->n_backends - 1) {
+			whole = m->whole;
+			cipher = m->ciphers;
+		}
+		for (unsigned int k = 0; staged && k < ENTRIES_MAX; k++) {
+			const char *name = stages[load.decrypt][k].name;
+
+			if (name)
+				m->stages[k] = wanted(r, name, m, NULL);
+		}
+	}
+}
+
+static void add_all(struct run *r)
+{
+	for (unsigned int decrypt = 0; decrypt < 2; decrypt++) {
+		for (unsigned int k = 0; k < r->n_gateways; k++) {
+			for (unsigned int i = 0; i < SIZES; i++)
+				add(r, (struct bench_load){decrypt, sizes[i]}, &r->gateways[k]);
+		}
+	}
+}
+
+/* ---- set up ---- */
+
+static bool open_backends(struct run *r)
+{
+	const char *name;
+
+	for (unsigned int i = 0; (name = cr_aead_backend_name(i)) && r->n_backends < BACKENDS_MAX;
+	     i++) {
+		struct cr_aead *aead = cr_aead_new(name);
+
+		if (aead) /* else this CPU lacks it */
+			r->backends[r->n_backends++] = (struct backend){name, aead};
+	}
+	if (r->n_backends == 0)
+		return false;
+	r->preparer = (struct bench_preparer){.aead = r->backends[0].aead, .random = 1};
+	return true;
+}
+
+static bool open_gateways(struct run *r)
+{
+	const unsigned int peers[2] = {1, r->o->peers};
+	char error[256] = "";
+
+	for (unsigned int i = 0; i < (r->o->peers > 1 ? 2 : 1); i++) {
+		if (bench_gateway_open(&r->gateways[i], peers[i], error, sizeof(error)) != 0) {
+			fprintf(stderr, "wgdp-bench: %s\n", error);
+			return false;
+		}
+		r->n_gateways++;
+	}
+	return true;
+}
+
+int bench_path(const struct bench_options *o)
+{
+	static struct run r;
+	int status = EXIT_FAILURE;
+
+	r.o = o;
+	r.report.bench = "path";
+	if (!bench_eal(&r.report.hugepages))
+		return EXIT_FAILURE;
+	if (!open_backends(&r) || !open_gateways(&r))
+		goto out;
+	add_all(&r);
+	if (r.report.n == 0) {
+		fprintf(stderr, "wgdp-bench: no result has a name like %s\n", o->filter);
+		goto out;
+	}
+	if (sample_all(&r) && bench_print(&r.report, o) == 0)
+		status = EXIT_SUCCESS;
+out:
+	for (unsigned int i = 0; i < r.n_gateways; i++)
+		bench_gateway_close(&r.gateways[i]);
+	for (unsigned int i = 0; i < r.n_backends; i++)
+		cr_aead_free(r.backends[i].aead);
+	bench_report_free(&r.report);
+	return status;
+}

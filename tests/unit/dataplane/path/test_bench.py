@@ -1,0 +1,83 @@
+#!/usr/bin/python3
+"""wgdp-bench path: runs, says what it should in JSON and as a table, and refuses what it must."""
+import fnmatch
+import json
+import subprocess
+import sys
+
+BENCH = sys.argv[1]
+TIMEOUT_S = 50
+
+
+def run(*arguments):
+    return subprocess.run([BENCH, *arguments], capture_output=True, text=True, timeout=TIMEOUT_S,
+                          check=False)
+
+
+def check_result(result, names):
+    assert isinstance(result["name"], str) and result["name"].count("/") == 3, result
+    assert result["unit"] == "tsc_cycles/packet", result
+    assert isinstance(result["samples"], int) and 1 <= result["samples"] <= 31, result
+    assert result["p5"] <= result["value"] <= result["p95"], result
+    assert ("ratio" in result) == ("ratio_to" in result), result
+    if "ratio" in result:
+        assert result["ratio"] > 0 and result["ratio_to"] in names, result
+    if result["name"].split("/")[0] in ("encrypt", "decrypt", "encrypt-seal", "decrypt-open"):
+        assert result["value"] > 0, result
+
+
+def as_json():
+    done = run("path", "--json", "--seconds", "1", "--peers", "20")
+    assert done.returncode == 0, done.stderr
+    bench = json.loads(done.stdout)
+    assert sorted(bench) == ["bench", "machine", "results"] and bench["bench"] == "path"
+    machine = bench["machine"]
+    assert machine["tsc_hz"] > 1e8 and machine["dpdk"].startswith("DPDK"), machine
+    assert all(machine[key] for key in ("cpu", "kernel", "version")), machine
+    names = [result["name"] for result in bench["results"]]
+    assert len(names) == len(set(names)), names
+    for result in bench["results"]:
+        check_result(result, names)
+    for way in ("encrypt", "decrypt"):
+        for size in ("64", "256", "576", "1420", "imix"):
+            for peers in ("1-peer", "20-peers"):
+                assert f"{way}/{size}/{peers}/reference" in names, names
+                assert fnmatch.filter(names, f"{way}-tx/{size}/{peers}/*"), names
+
+
+def filtered():
+    done = run("path", "--json", "--seconds", "1", "--filter", "decrypt/64/1-peer/*")
+    assert done.returncode == 0, done.stderr
+    for result in json.loads(done.stdout)["results"]:
+        assert fnmatch.fnmatch(result["name"], "decrypt/64/1-peer/*"), result
+
+
+def as_table():
+    done = run("path", "--seconds", "1", "--peers", "1", "--filter", "encrypt/64/*")
+    assert done.returncode == 0, done.stderr
+    assert "encrypt/64/1-peer/reference" in done.stdout and "median" in done.stdout, done.stdout
+
+
+def helps():
+    assert "--filter" in run("--help").stdout
+    assert "decrypt" in run("path", "--help").stdout
+
+
+def refusals():
+    for arguments in ([], ["nothing"], ["path", "--seconds", "0"], ["path", "--seconds", "1x"],
+                      ["path", "--peers", "-1"], ["path", "extra"], ["path", "--nonsense"],
+                      ["path", "--filter", "no-such-name"]):
+        done = run(*arguments)
+        assert done.returncode == 1 and done.stderr and not done.stdout, (arguments, done)
+
+
+TESTS = [as_json, filtered, as_table, helps, refusals]
+
+print(f"1..{len(TESTS)}")
+for number, test in enumerate(TESTS, 1):
+    try:
+        test()
+        print(f"ok {number} - {test.__name__}")
+    except (AssertionError, KeyError, ValueError, subprocess.TimeoutExpired) as error:
+        print(f"not ok {number} - {test.__name__}")
+        print(f"# {error!r}"[:2000].replace("\n", " "))
