@@ -237,23 +237,41 @@ static struct ctl_peer *first_peer(struct ctl *c, const struct ctl_iface *only, 
 	return NULL;
 }
 
+/* The interface of the peer that a page starts after: as params say, or the first that has it. */
+static struct ctl_iface *page_iface(struct ctl *c, const json_t *params, const uint8_t *key)
+{
+	const char *name = json_string_value(json_object_get(params, "after_interface"));
+
+	if (name != NULL)
+		return ctl_iface_by_name(c, name);
+	for (unsigned int k = 0; k < DP_IFACES_MAX; k++)
+		if (c->ifaces[k] != NULL && ctl_peer_find(c->ifaces[k], key) != NULL)
+			return c->ifaces[k];
+	return NULL;
+}
+
 /* Where a page starts: at the first peer, or after the one that params name. False: refused. */
 static bool page_start(struct ctl *c, const json_t *params, struct ctl_iface *only,
 		       struct ctl_peer **start, struct cf_rpc_answer *a)
 {
-	const char *after = json_string_value(json_object_get(params, "after"));
-	const char *at = json_string_value(json_object_get(params, "after_interface"));
-	struct ctl_iface *i = only != NULL ? only : at == NULL ? NULL : ctl_iface_by_name(c, at);
+	const json_t *after = json_object_get(params, "after");
+	struct ctl_iface *i = only;
 	uint8_t key[CF_KEY_BYTES];
 
-	*start = NULL;
-	if (after == NULL) {
+	if (after == NULL || json_is_null(after)) {
 		*start = first_peer(c, only, 0);
 		return true;
 	}
-	if (i == NULL || !cf_key_from_base64(key, after)) {
-		refuse(a, CF_RPC_BAD_PARAMS,
-		       "\"after\" must be a public key, with its interface in \"after_interface\"");
+	if (!json_is_string(after) || !cf_key_from_base64(key, json_string_value(after))) {
+		refuse(a, CF_RPC_BAD_PARAMS, "\"after\" must be a public key");
+		return false;
+	}
+	if (i == NULL)
+		i = page_iface(c, params, key);
+	if (i == NULL) {
+		refuse(a, CF_RPC_REFUSED,
+		       "the peer that \"after\" names is gone: name its interface, too, in "
+		       "\"after_interface\"");
 		return false;
 	}
 	*start = ctl_peer_after(i, key);
@@ -382,6 +400,10 @@ static void call_counters(void *ctx, const json_t *params, struct cf_rpc_answer 
 	ifaces = iface_counters(c, &staged);
 	dp_counters_add(&sum, &c->dp->control_counters);
 	dp_counters_add(&sum, &c->dp->face_counters);
+#define SHOW_TEXT(name, text) json_object_set_new(texts, #name, json_string(text));
+	DP_FLOWS(SHOW_TEXT)
+#undef SHOW_TEXT
+	json_object_set_new(texts, "staged", json_string("waiting for a session or a next hop"));
 	for (unsigned int d = 0; d < DP_DROP_N; d++)
 		json_object_set_new(texts, dp_drop_name(d), json_string(dp_drop_text(d)));
 	for (unsigned int v = 0; v < HS_VERDICT_N; v++) {
@@ -392,7 +414,7 @@ static void call_counters(void *ctx, const json_t *params, struct cf_rpc_answer 
 	}
 	a->result = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o}", "totals",
 			      show_counters(&sum), "workers", workers, "control",
-			      show_counters(&c->dp->control_counters), "linux",
+			      show_counters(&c->dp->control_counters), "face",
 			      show_counters(&c->dp->face_counters), "ports", port_counters(c->dp),
 			      "interfaces", ifaces, "handshakes", verdicts, "staged",
 			      (json_int_t)staged, "texts", texts, "handshake_texts", verdict_texts);

@@ -6,21 +6,21 @@
 
 struct counters {
 	struct cli_table table;
-	const json_t *texts; /* what drop reasons mean */
+	const json_t *texts; /* what counters mean */
 	bool all;
 };
 
 static void add_counter(struct counters *counters, const char *where, const char *prefix,
-			const char *name, const json_t *value, bool explain)
+			const char *name, const json_t *value, const json_t *texts)
 {
-	const char *text = json_string_value(json_object_get(counters->texts, name));
+	const char *text = json_string_value(json_object_get(texts, name));
 
 	if (!json_is_integer(value) || (!json_integer_value(value) && !counters->all))
 		return;
 	cli_table_add(&counters->table, "%s", where);
 	cli_table_add(&counters->table, "%s%s", prefix, name);
 	cli_table_add(&counters->table, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
-	cli_table_add(&counters->table, "%s", explain && text ? text : "");
+	cli_table_add(&counters->table, "%s", text ? text : "");
 }
 
 /* A counter set: numbers, and drops by reason. */
@@ -32,9 +32,9 @@ static void add_set(struct counters *counters, const char *where, const json_t *
 	json_object_foreach ((json_t *)set, name, value) {
 		if (!strcmp(name, "id") || !strcmp(name, "cpu"))
 			continue;
-		add_counter(counters, where, "", name, value, false);
+		add_counter(counters, where, "", name, value, counters->texts);
 		json_object_foreach (value, reason, n)
-			add_counter(counters, where, "drop ", reason, n, true);
+			add_counter(counters, where, "drop ", reason, n, counters->texts);
 	}
 }
 
@@ -64,17 +64,20 @@ static void print_counters(const struct cli *cli, const json_t *result)
 	size_t i;
 
 	add_set(&counters, "total", json_object_get(result, "totals"));
-	add_counter(&counters, "total", "", "staged", json_object_get(result, "staged"), false);
+	add_counter(&counters, "total", "", "staged", json_object_get(result, "staged"),
+		    counters.texts);
 	json_array_foreach (json_object_get(result, "workers"), i, worker) {
 		snprintf(where, sizeof(where), "worker %" JSON_INTEGER_FORMAT,
 			 cli_number(worker, "id"));
 		add_set(&counters, where, worker);
 	}
 	add_set(&counters, "control", json_object_get(result, "control"));
+	add_set(&counters, "face", json_object_get(result, "face"));
 	add_named_sets(&counters, "port", json_object_get(result, "ports"));
 	add_named_sets(&counters, "interface", json_object_get(result, "interfaces"));
 	json_object_foreach (json_object_get(result, "handshakes"), verdict, n)
-		add_counter(&counters, "handshakes", "", verdict, n, false);
+		add_counter(&counters, "handshakes", "", verdict, n,
+			    json_object_get(result, "handshake_texts"));
 	if (!counters.table.n)
 		puts("all counters are zero");
 	cli_table_print(&counters.table);

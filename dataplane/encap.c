@@ -89,7 +89,8 @@ static unsigned int reserve_run(struct dp_worker *w, struct rte_mbuf **pkts, uns
 		dp_want_session(w, peer, NEED_EVERY_NS);
 		return 0;
 	}
-	if (unlikely(!out || out->port_id == DP_PORT_NONE))
+	if (unlikely(!out || out->port_id == DP_PORT_NONE ||
+		     atomic_load_explicit(&peer->roam_told, memory_order_relaxed)))
 		return 0;
 	got = dp_session_reserve(s, n, &first);
 	if (unlikely(got < n))

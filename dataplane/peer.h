@@ -62,6 +62,10 @@ struct dp_peer {
 	void *owner;			      /* control's own record; workers do not touch it */
 	_Atomic(struct dp_session *) current; /* to send with; NULL: none */
 	_Atomic(struct dp_out *) out;	      /* NULL: no endpoint known */
+	/* An opening worker has told control of a new endpoint, which control has not published
+	 * yet: what is to be sealed waits at control, so that no answer goes to where the peer was.
+	 */
+	_Atomic bool roam_told;
 
 	/* sealing workers */
 	alignas(RTE_CACHE_LINE_SIZE) _Atomic uint64_t sent_any_ns;
@@ -72,8 +76,6 @@ struct dp_peer {
 	alignas(RTE_CACHE_LINE_SIZE) _Atomic uint64_t received_any_ns;
 	_Atomic uint64_t received_data_ns;
 	_Atomic uint64_t received_data_last_ns;
-	_Atomic bool
-		roam_told; /* control has been told of a new endpoint and has not published yet */
 
 	/* any worker, atomic add; rare */
 	alignas(RTE_CACHE_LINE_SIZE) _Atomic uint64_t drops[DP_DROP_PEER_N];
