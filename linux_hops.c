@@ -123,7 +123,7 @@ static bool in_use(const struct linux_hop *h)
 
 void linux_hop_poke_later(struct ctl_linux *l, struct linux_hop *h)
 {
-	if (h->poking || !h->valid)
+	if (h->poking || !h->stale)
 		return;
 	h->poking = true;
 	TAILQ_INSERT_TAIL(&l->hops_poked, h, poke_link);
@@ -132,6 +132,7 @@ void linux_hop_poke_later(struct ctl_linux *l, struct linux_hop *h)
 static void hop_gone(struct ctl_linux *l, struct linux_hop *h)
 {
 	h->in_linux = false;
+	h->stale = false;
 	h->endpoint = false;
 	hop_unset(l, h, false);
 	linux_hop_release(h);
@@ -162,10 +163,10 @@ void linux_hop_message(struct ctl_linux *l, struct nlmsghdr *nlh)
 		return;
 	h->in_linux = true;
 	h->generation = l->generation;
+	h->stale = nd->ndm_state & NUD_STALE;
 	if (nd->ndm_state & STATES_VALID && tb[NDA_LLADDR] && nla_len(tb[NDA_LLADDR]) == 6) {
 		hop_set(l, h, nla_data(tb[NDA_LLADDR]));
-		if (nd->ndm_state & NUD_STALE)
-			linux_hop_poke_later(l, h);
+		linux_hop_poke_later(l, h);
 	} else {
 		hop_unset(l, h, nd->ndm_state & NUD_FAILED);
 	}
@@ -186,7 +187,8 @@ void linux_hops_sweep(struct ctl_linux *l)
 
 /* ---- what Linux is told ---- */
 
-/* As if Linux itself had sent a packet there: it resolves or verifies the neighbour. */
+/* As if Linux itself had sent a packet there: it resolves or verifies the neighbour. Not for a
+ * permanent entry, which Linux (since 5.16) would take for one to be learned anew. */
 static int use(struct ctl_linux *l, const struct linux_hop *h)
 {
 	struct ndmsg nd = {.ndm_family = h->family,
@@ -221,7 +223,7 @@ void linux_hops_poke(struct ctl_linux *l)
 	struct linux_hop *h;
 
 	while ((h = TAILQ_FIRST(&l->hops_poked))) {
-		if (h->valid && in_use(h)) {
+		if (h->stale && in_use(h)) {
 			if (!ctl_limit_take(&l->pokes, now_ns))
 				return;
 			use(l, h);

@@ -31,6 +31,7 @@ struct linux_hop {
 	uint8_t mac[6];
 	uint8_t family;
 	bool valid;    /* mac is */
+	bool stale;    /* valid, but Linux has had no sign of life for a while */
 	bool in_linux; /* has an entry there */
 	bool endpoint; /* a way to an endpoint leads over it */
 	bool failed;   /* to be told as such */
