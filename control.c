@@ -6,6 +6,7 @@
 #include "control.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <time.h>
@@ -45,6 +46,16 @@ void ctl_unwatch(struct ctl *c, int fd)
 	epoll_ctl(c->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 }
 
+/* A link-local endpoint is one only together with its link, which workers know as a port. */
+static void add_scope(const struct ctl *c, struct wg_endpoint *e)
+{
+	bool link_local = e->family == AF_INET6 && e->addr[0] == 0xfe &&
+			  (e->addr[1] & 0xc0) == 0x80;
+
+	if (link_local && e->has_local && e->local_port < c->dp->n_ports)
+		e->scope = c->dp->ports[e->local_port]->linux_ifindex;
+}
+
 static void take_handshake(struct ctl *c, struct rte_mbuf *m, bool under_load)
 {
 	const struct dp_note *note = dp_note(m);
@@ -57,6 +68,7 @@ static void take_handshake(struct ctl *c, struct rte_mbuf *m, bool under_load)
 		return;
 	}
 	dp_packet_endpoint(m, &from);
+	add_scope(c, &from);
 	c->input_bytes = note->payload_len;
 	verdict = hs_device_input(i->hs, &c->now, under_load,
 				  rte_pktmbuf_mtod_offset(m, const uint8_t *, note->payload_off),
@@ -105,7 +117,7 @@ static unsigned int take_asked(struct ctl *c)
 	return n;
 }
 
-static void take_event(struct ctl *c, const struct dp_event *e)
+static void take_event(struct ctl *c, struct dp_event *e)
 {
 	struct dp_peer *dp = dp_peer_by_ref(c->dp, e->peer_ref);
 	struct ctl_peer *p;
@@ -121,6 +133,7 @@ static void take_event(struct ctl *c, const struct dp_event *e)
 		hs_peer_confirmed(p->hs, &c->now, e->local_index);
 		break;
 	case DP_EVENT_ROAMED:
+		add_scope(c, &e->endpoint);
 		hs_peer_set_endpoint(p->hs, &e->endpoint);
 		ctl_peer_update_way(p);
 		ctl_peer_flush(p);
