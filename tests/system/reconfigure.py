@@ -58,6 +58,7 @@ def reload_under_traffic(t, s, gw):
             assert len(gw.peers()) == 3
         with t.case(f"{RELOADS} loads in a row, adding and removing"):
             entry = peers.pop()
+            gw.load()
             for _ in range(RELOADS):
                 peers.append(entry)
                 assert gw.load()["peers_added"] == 1
