@@ -222,6 +222,39 @@ static void replay_within_a_batch(void **state)
 	path_close(&p);
 }
 
+/* A full batch of three peers' messages, with a wrong tag at each place in turn: just that one. */
+static void one_bad_tag_in_a_batch(void **state)
+{
+	uint64_t counter = 0;
+	struct path p;
+
+	path_open(&p, 1);
+	for (unsigned int bad = 0; bad < DP_BATCH_MAX; bad++, counter += DP_BATCH_MAX) {
+		struct dp_batch b = {.n = 0};
+		uint64_t before[PATH_PEERS + 1], want[PATH_PEERS + 1] = {0};
+
+		for (unsigned int n = 1; n <= PATH_PEERS; n++)
+			before[n] = dp_counted(&p.sessions[n]->rx_packets);
+		for (unsigned int i = 0; i < DP_BATCH_MAX; i++) {
+			unsigned int n = 1 + i * i % PATH_PEERS;
+			struct path_frame f;
+
+			path_data(&f, &p, n, counter + i, NULL, 0);
+			if (i == bad)
+				f.at[f.len - 1] ^= 0x80;
+			want[n] += i != bad;
+			dp_batch_add(&b, path_packet(&p, f.at, f.len));
+			dp_note(b.pkts[i])->port_id = 0;
+		}
+		dp_classify(p.w, &b);
+		path_assert_dropped(&p, DP_DROP_bad_tag, 1);
+		for (unsigned int n = 1; n <= PATH_PEERS; n++)
+			assert_int_equal(dp_counted(&p.sessions[n]->rx_packets) - before[n],
+					 want[n]);
+	}
+	path_close(&p);
+}
+
 static void old_sessions(void **state)
 {
 	struct moved before, after;
@@ -745,6 +778,7 @@ int main(void)
 		cmocka_unit_test(bad_tags_move_nothing),
 		cmocka_unit_test(replays_move_nothing),
 		cmocka_unit_test(replay_within_a_batch),
+		cmocka_unit_test(one_bad_tag_in_a_batch),
 		cmocka_unit_test(old_sessions),
 		cmocka_unit_test(confirmation),
 		cmocka_unit_test(roaming),

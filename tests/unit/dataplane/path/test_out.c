@@ -264,6 +264,39 @@ static void udp_sums(void **state)
 	path_close(&p);
 }
 
+/* The sum that would be 0 is sent as all ones: 0 means that there is none. */
+static void udp_sum_zero(void **state)
+{
+	for (unsigned int n = 1; n <= 2; n++) {
+		size_t udp = n == 2 ? 40 : 20;
+		uint16_t sum, port;
+		uint8_t *frame;
+		struct rte_mbuf *m;
+		struct dp_out out;
+		struct path p;
+
+		path_open(&p, 1);
+		path_seal(&p, n, NULL, 0);
+		m = path_sent(&p, 0);
+		frame = rte_pktmbuf_mtod(m, uint8_t *);
+		sum = dp_load_be16(frame + IP + udp + 6);
+		rte_pktmbuf_free(m);
+		/* The same message again, from a port that takes up the difference. */
+		out = *atomic_load(&p.peers[n]->out);
+		port = dp_load_be16(out.header + IP + udp);
+		dp_store_be16(out.header + IP + udp, (uint16_t)((port + sum) % UINT16_MAX));
+		assert_int_equal(dp_publish_out(p.dp, p.peers[n], &out), 0);
+		atomic_store(&p.sessions[n]->send_counter, 0);
+		path_seal(&p, n, NULL, 0);
+		m = path_sent(&p, 0);
+		frame = rte_pktmbuf_mtod(m, uint8_t *);
+		assert_int_equal(dp_load_be16(frame + IP + udp + 6), UINT16_MAX);
+		assert_true(path_udp_sum_right(frame + IP));
+		rte_pktmbuf_free(m);
+		path_close(&p);
+	}
+}
+
 /* A VLAN tag between, as on a port whose way out has one. */
 static void longest_header(void **state)
 {
@@ -722,6 +755,7 @@ int main(void)
 		cmocka_unit_test(every_inner_length),
 		cmocka_unit_test(ecn),
 		cmocka_unit_test(udp_sums),
+		cmocka_unit_test(udp_sum_zero),
 		cmocka_unit_test(longest_header),
 		cmocka_unit_test(over_the_ports_mtu),
 		cmocka_unit_test(counters_in_order),
