@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include <rte_ip.h>
+
 #include "crypto/random.h"
 #include "dataplane/allowed.h"
 #include "dataplane/route.h"
@@ -95,6 +97,7 @@ static void make_out(struct dp_out *out, const struct bench_gateway *g, const st
 	ip[9] = IPPROTO_UDP;
 	put32(ip + 12, BENCH_OUR_ADDR);
 	put32(ip + 16, p->endpoint);
+	out->pseudo_sum = rte_raw_cksum(ip + 12, 8) + htons(IPPROTO_UDP);
 	ip[20] = ip[22] = BENCH_LISTEN >> 8;
 	ip[21] = ip[23] = BENCH_LISTEN & 0xff;
 }

@@ -222,25 +222,22 @@ static void copy_header(uint8_t *frame, const struct dp_out *out)
 		memcpy(frame, out->header, out->header_bytes);
 }
 
-/* Lengths, ECN and header checksum. Returns the sum of the UDP pseudo header (RFC 768, 8200). */
-static uint32_t patch_ip(uint8_t *ip, uint8_t ecn, uint16_t udp_len, uint16_t id)
+/* Lengths, ECN and header checksum. */
+static void patch_ip(uint8_t *ip, uint8_t ecn, uint16_t udp_len, uint16_t id)
 {
-	uint32_t sum;
+	uint16_t sum;
 
-	if (dp_ip_version(ip) == 4) {
-		ip[1] = ecn; /* DSCP 0: the inner one is nobody's business outside */
-		dp_store_be16(ip + 2, (uint16_t)(DP_IPV4_MIN_BYTES + udp_len));
-		dp_store_be16(ip + 4, id);
-		memset(ip + 10, 0, 2);
-		sum = (uint16_t)~rte_raw_cksum(ip, DP_IPV4_MIN_BYTES);
-		memcpy(ip + 10, &(uint16_t){(uint16_t)sum}, 2);
-		sum = rte_raw_cksum(ip + 12, 8);
-	} else {
+	if (dp_ip_version(ip) == 6) {
 		ip[1] = (uint8_t)(ecn << 4);
 		dp_store_be16(ip + 4, udp_len);
-		sum = rte_raw_cksum(ip + 8, 32);
+		return;
 	}
-	return sum + rte_cpu_to_be_16(IPPROTO_UDP) + rte_cpu_to_be_16(udp_len);
+	ip[1] = ecn; /* DSCP 0: the inner one is nobody's business outside */
+	dp_store_be16(ip + 2, (uint16_t)(DP_IPV4_MIN_BYTES + udp_len));
+	dp_store_be16(ip + 4, id);
+	memset(ip + 10, 0, 2);
+	sum = (uint16_t)~rte_raw_cksum(ip, DP_IPV4_MIN_BYTES);
+	memcpy(ip + 10, &sum, sizeof(sum));
 }
 
 static uint16_t fold(uint32_t sum)
@@ -252,10 +249,10 @@ static uint16_t fold(uint32_t sum)
 
 /* Always a checksum, also over IPv4; computed here if the port can't, or the frame will be
  * fragmented. */
-static void patch_udp(struct rte_mbuf *m, uint8_t *udp, uint16_t udp_len, uint32_t pseudo_sum,
-		      bool offload)
+static void patch_udp(struct rte_mbuf *m, uint8_t *udp, uint16_t udp_len, bool offload)
 {
 	const struct dp_out *out = dp_note(m)->out;
+	uint32_t pseudo_sum = out->pseudo_sum + rte_cpu_to_be_16(udp_len);
 	uint16_t sum;
 
 	dp_store_be16(udp + 4, udp_len);
@@ -285,7 +282,6 @@ static uint32_t dress(const struct dp_worker *w, struct rte_mbuf *m, uint8_t ecn
 	uint16_t before = (uint16_t)(out->header_bytes + sizeof(struct wg_data));
 	uint32_t outer_len = (uint32_t)out->header_bytes - out->l3_off + note->payload_len;
 	bool offload = w->dp->ports[out->port_id]->tx_udp_cksum && outer_len <= out->mtu;
-	uint32_t pseudo_sum;
 	uint8_t *frame;
 
 	m->data_off = (uint16_t)(m->data_off - before);
@@ -295,9 +291,8 @@ static uint32_t dress(const struct dp_worker *w, struct rte_mbuf *m, uint8_t ecn
 	frame = rte_pktmbuf_mtod(m, uint8_t *);
 	copy_header(frame, out);
 	/* DF is clear, so fragments need an id: the counter does not come again soon. */
-	pseudo_sum = patch_ip(frame + out->l3_off, dp_ecn_outer(ecn), udp_len,
-			      (uint16_t)note->counter);
-	patch_udp(m, frame + out->header_bytes - DP_UDP_BYTES, udp_len, pseudo_sum, offload);
+	patch_ip(frame + out->l3_off, dp_ecn_outer(ecn), udp_len, (uint16_t)note->counter);
+	patch_udp(m, frame + out->header_bytes - DP_UDP_BYTES, udp_len, offload);
 	return outer_len;
 }
 

@@ -35,6 +35,20 @@ int path_addr(const char *text, uint8_t addr[16])
 	return family;
 }
 
+static uint32_t sum16(const uint8_t *at, size_t len, uint32_t sum)
+{
+	for (size_t i = 0; i < len; i++)
+		sum += i % 2 ? at[i] : (uint32_t)at[i] << 8;
+	return sum;
+}
+
+static uint16_t folded(uint32_t sum)
+{
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)sum;
+}
+
 /* ---- set up ---- */
 
 static void open_port(struct path *p, uint16_t i, uint16_t n_queues, const char *name)
@@ -155,6 +169,7 @@ static void make_out(struct dp_out *out, unsigned int n)
 		memcpy(ip + 12, out->endpoint.local, 4);
 		memcpy(ip + 16, out->endpoint.addr, 4);
 	}
+	out->pseudo_sum = htons(folded(sum16(ip + (v6 ? 8 : 12), v6 ? 32 : 8, IPPROTO_UDP)));
 	ip[ip_bytes] = PATH_LISTEN_PORT >> 8;
 	ip[ip_bytes + 1] = PATH_LISTEN_PORT & 0xff;
 	ip[ip_bytes + 2] = (uint8_t)(out->endpoint.port >> 8);
@@ -222,20 +237,6 @@ void path_close(struct path *p)
 }
 
 /* ---- packets by hand ---- */
-
-static uint32_t sum16(const uint8_t *at, size_t len, uint32_t sum)
-{
-	for (size_t i = 0; i < len; i++)
-		sum += i % 2 ? at[i] : (uint32_t)at[i] << 8;
-	return sum;
-}
-
-static uint16_t folded(uint32_t sum)
-{
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)sum;
-}
 
 static void put16(uint8_t *at, size_t x)
 {
