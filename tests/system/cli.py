@@ -64,7 +64,7 @@ def shows(t, s, gw):
         assert counters["totals"]["rx"] > 0 and counters["totals"]["tx"] > 0
         assert json.loads(gw.cli("counters", "--json")).keys() == counters.keys()
         for name in ("client1", key):
-            assert "rx" in gw.cli("counters", "peer", name)
+            assert "received" in gw.cli("counters", "peer", name)
     with t.case("no answer holds a private or preshared key"):
         text = "".join(gw.cli(*argv) for argv in (
             ["--json", "show"], ["--json", "show", "peers"], ["show"], ["show", "peers"],
@@ -125,8 +125,9 @@ def raw(t, gw):
     with t.case("JSON-RPC: peers in pages"):
         first = gw.rpc("peers", limit=1)
         assert len(first["peers"]) == 1 and first["more"], first
-        second = gw.rpc("peers", limit=1, after=first["peers"][0]["public_key"])
-        assert second["peers"][0]["public_key"] != first["peers"][0]["public_key"]
+        last = first["peers"][0]
+        second = gw.rpc("peers", limit=1, after=last["public_key"])
+        assert second["peers"][0]["public_key"] != last["public_key"]
     with t.case("JSON-RPC: who reads nothing, and who sends without end, blocks nobody"):
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as one:
             one.connect(gw.socket_path)

@@ -2,9 +2,11 @@
 """ICMP errors: used-up TTL, too big, nobody there; and none about what must not be talked about."""
 import struct
 
-from lib import packets, scene, tap, traffic
+from lib import net, packets, scene, tap, traffic
 
 TUNNEL_MTU = 1420
+# Hosts behind a second inside port, whose MTU is smaller than the tunnel's.
+NARROW, NARROW_MTU = {4: "10.2.0.2", 6: "fd02::2"}, 1400
 NOBODY4, NOBODY6 = "10.8.0.250", "fd08::250"
 TIME_EXCEEDED = {4: (11, 0), 6: (3, 0)}
 TOO_BIG = {4: (3, 4), 6: (2, 0)}
@@ -57,13 +59,9 @@ def too_big(t, s, gw, peer, family):
                           check=False)
         assert str(TUNNEL_MTU) in result.stdout + result.stderr, result
     with t.case(f"IPv{family}: too big for the inside port"):
-        s.gw.ip("link set lan mtu 1400")
-        s.host.ip("link set eth0 mtu 1400")
-        request = packets.udp(inner, host, 1000, 2000, b"x" * 1380)
-        error = peer.exchange(request, lambda p: p.icmp == TOO_BIG[family], 10)
-        assert mtu_of(error) == 1400, error.payload.hex()
-        s.gw.ip("link set lan mtu 1500")
-        s.host.ip("link set eth0 mtu 1500")
+        request = packets.udp(inner, NARROW[family], 1000, 2000, b"x" * (NARROW_MTU - 20))
+        error = peer.exchange(request, lambda p: p.icmp == TOO_BIG[family])
+        assert mtu_of(error) == NARROW_MTU, error.payload.hex()
 
 
 def fragments(t, s, peer):
@@ -117,7 +115,13 @@ def silence(t, s, gw, peer):
 
 def test(t):
     s = scene.Scene(t, clients=3)
-    gw = s.start()
+    narrow = t.enter(net.Namespace("narrow"))
+    net.link(s.gw, "dmz", narrow, "eth0", NARROW_MTU)
+    s.gw.address("dmz", "10.2.0.1/24", "fd02::1/64")
+    narrow.address("eth0", f"{NARROW[4]}/24", f"{NARROW[6]}/64")
+    config = s.config()
+    config["ports"]["dmz"] = {"device": "dmz"}
+    gw = s.start(config)
     peer = s.hand_peer(1)
     peer.initiate()
     for family in (4, 6):

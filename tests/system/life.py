@@ -83,7 +83,7 @@ def refused_starts(t, s):
         assert result.returncode == 1 and "nowhere0" in result.stderr, result
         assert not leftovers(s, one), leftovers(s, one)
     with t.case("an interface name that Linux has already"):
-        s.gw.ip("link add wg0 type dummy")
+        s.gw.ip("link add wg0 type bridge")
         one = variant("taken-name", lambda config: None)
         result = wgdp(s, "-c", one.config_path, timeout=20)
         s.gw.ip("link del wg0")
