@@ -123,6 +123,8 @@ static struct rte_mbuf *inner(struct dp *dp, int version, uint8_t proto, uint8_t
 	struct rte_mbuf *m = packet(dp);
 	uint8_t *p = (uint8_t *)rte_pktmbuf_append(m, 60);
 
+	if (!p)
+		abort();
 	memset(p, 0, 60);
 	dp_note(m)->ask = DP_ASK_ENCAP;
 	if (version == 4) {
