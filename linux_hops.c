@@ -14,7 +14,6 @@
 #include <string.h>
 
 #include <netlink/attr.h>
-#include <rte_jhash.h>
 
 /* A stale entry comes back after about 30 s (base_reachable_time), so this keeps up with some
  * 6000 neighbours. */
@@ -25,9 +24,13 @@
 
 #define STATES_VALID (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | NUD_NOARP)
 
-static unsigned int bucket(uint32_t ifindex, int family, const uint8_t *addr)
+static unsigned int bucket(const struct ctl_linux *l, uint32_t ifindex, int family,
+			   const uint8_t *addr)
 {
-	return rte_jhash(addr, linux_addr_bytes(family), ifindex) & (LINUX_HOP_BUCKETS - 1);
+	uint8_t whole[16] = {0};
+
+	memcpy(whole, addr, linux_addr_bytes(family));
+	return linux_hash(whole, l->store.seed ^ ifindex) & (LINUX_HOP_BUCKETS - 1);
 }
 
 struct linux_hop *linux_hop_find(const struct ctl_linux *l, uint32_t ifindex, int family,
@@ -35,7 +38,7 @@ struct linux_hop *linux_hop_find(const struct ctl_linux *l, uint32_t ifindex, in
 {
 	struct linux_hop *h;
 
-	LIST_FOREACH (h, &l->hops[bucket(ifindex, family, addr)], chain)
+	LIST_FOREACH (h, &l->hops[bucket(l, ifindex, family, addr)], chain)
 		if (h->ifindex == ifindex && h->family == family &&
 		    memcmp(h->addr, addr, linux_addr_bytes(family)) == 0)
 			return h;
@@ -56,7 +59,7 @@ struct linux_hop *linux_hop_get(struct ctl_linux *l, uint32_t ifindex, int famil
 	h->ifindex = ifindex;
 	h->family = (uint8_t)family;
 	memcpy(h->addr, addr, linux_addr_bytes(family));
-	LIST_INSERT_HEAD(&l->hops[bucket(ifindex, family, addr)], h, chain);
+	LIST_INSERT_HEAD(&l->hops[bucket(l, ifindex, family, addr)], h, chain);
 	return h;
 }
 

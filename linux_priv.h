@@ -6,11 +6,13 @@
 #ifndef LINUX_PRIV_H
 #define LINUX_PRIV_H
 
+#include <string.h>
 #include <sys/queue.h>
 
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
 #include <netlink/socket.h>
+#include <rte_jhash.h>
 
 #include "dataplane/route.h"
 #include "limit.h"
@@ -122,6 +124,15 @@ struct ctl_linux {
 };
 
 uint64_t linux_now_ns(void);
+/* Of an address, which need not be aligned. */
+static inline uint32_t linux_hash(const uint8_t addr[16], uint32_t seed)
+{
+	uint32_t words[4];
+
+	memcpy(words, addr, sizeof(words));
+	return rte_jhash_32b(words, 4, seed);
+}
+
 /* 4 or 16. */
 unsigned int linux_addr_bytes(int family);
 const struct linux_binding *linux_binding(const struct ctl_linux *l, uint32_t ifindex);

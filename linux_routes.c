@@ -19,7 +19,6 @@
 #include <netlink/attr.h>
 #include <netlink/route/nexthop.h>
 #include <netlink/route/route.h>
-#include <rte_jhash.h>
 
 #include "crypto/random.h"
 #include "log.h"
@@ -42,7 +41,7 @@ static unsigned int full_len(int family)
 
 static size_t bucket(const struct linux_store *s, int family, const uint8_t *addr, uint8_t len)
 {
-	uint32_t h = rte_jhash(addr, 16, s->seed ^ (uint32_t)(family << 8) ^ len);
+	uint32_t h = linux_hash(addr, s->seed ^ (uint32_t)(family << 8) ^ len);
 
 	return h & (s->n_buckets - 1);
 }

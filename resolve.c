@@ -18,7 +18,10 @@
 
 static unsigned int bucket(uint32_t ifindex, const uint8_t *addr)
 {
-	return rte_jhash(addr, 16, ifindex) % ASKED_WAIT_BUCKETS;
+	uint32_t words[4];
+
+	memcpy(words, addr, sizeof(words));
+	return rte_jhash_32b(words, 4, ifindex) % ASKED_WAIT_BUCKETS;
 }
 
 static struct asked_wait *find(const struct ctl_asked *a, uint32_t ifindex, int family,

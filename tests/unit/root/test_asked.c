@@ -3,8 +3,6 @@
  * cut and joined again, next hops that answer and that don't. Buffers and counters must come out
  * even after each test.
  */
-#include "asked.h"
-
 #include <arpa/inet.h>
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
@@ -16,6 +14,7 @@
 #include <rte_ring.h>
 #include <rte_udp.h>
 
+#include "asked.h"
 #include "dataplane/publish.h"
 #include "tests/unit/dataplane/whole.h"
 #include "tests/unit/root/net.h"

@@ -3,8 +3,6 @@
  * place of a worker, TAP, devices that come and go, and the filter against packets that Linux
  * forwards from shared ports.
  */
-#include "face.h"
-
 #include <arpa/inet.h>
 #include <poll.h>
 #include <pthread.h>
@@ -13,6 +11,7 @@
 #include <rte_ring.h>
 
 #include "dataplane/publish.h"
+#include "face.h"
 #include "tests/unit/dataplane/whole.h"
 #include "tests/unit/root/net.h"
 

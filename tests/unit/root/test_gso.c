@@ -2,11 +2,10 @@
  * TCP segmentation against a naive oracle: joins what was cut and compares with the whole, checks
  * each header by hand.
  */
-#include "gso.h"
-
 #include <netinet/in.h>
 #include <stdbool.h>
 
+#include "gso.h"
 #include "tests/unit/unit.h"
 
 #define FRAME_MAX 70000

@@ -1,10 +1,9 @@
 /* The guard of a UDP port: taken, silent, free again. */
-#include "guard.h"
-
 #include <arpa/inet.h>
 #include <poll.h>
 #include <sys/socket.h>
 
+#include "guard.h"
 #include "log.h"
 #include "tests/unit/dataplane/eal.h"
 #include "tests/unit/root/net.h"
