@@ -64,7 +64,7 @@ static void take_handshake(struct ctl *c, struct rte_mbuf *m, bool under_load)
 	enum hs_verdict verdict;
 
 	if (i == NULL) {
-		ctl_drop(&c->dp->control_counters, m, DP_DROP_peer_gone);
+		ctl_gone(&c->dp->control_counters, m);
 		return;
 	}
 	dp_packet_endpoint(m, &from);
@@ -110,7 +110,7 @@ static unsigned int take_asked(struct ctl *c)
 		}
 		dp = dp_peer_by_ref(c->dp, note->peer_ref);
 		if (dp == NULL)
-			ctl_drop(&c->dp->control_counters, pkts[k], DP_DROP_peer_gone);
+			ctl_gone(&c->dp->control_counters, pkts[k]);
 		else
 			ctl_peer_stage(dp->owner, pkts[k]);
 	}
@@ -166,7 +166,7 @@ static void run_deferred(struct ctl *c)
 		}
 		if (p->way_failed) {
 			p->way_failed = false;
-			ctl_peer_refuse_staged(p, DP_DROP_unresolved);
+			ctl_peer_refuse_staged(p, DP_DROP_staged_unresolved);
 		}
 		if (p->wants_session) {
 			p->wants_session = false;

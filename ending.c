@@ -24,6 +24,11 @@ void ctl_no_buffers(struct dp_counters *counters, struct rte_mbuf *m)
 	rte_pktmbuf_free(m);
 }
 
+void ctl_gone(struct dp_counters *counters, struct rte_mbuf *m)
+{
+	ctl_drop(counters, m, DP_DROP_peer_gone);
+}
+
 void ctl_punted(struct dp_counters *counters, struct rte_mbuf *m)
 {
 	dp_count(&counters->punt, 1);

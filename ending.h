@@ -22,6 +22,8 @@ void ctl_consume(struct dp_counters *counters, struct rte_mbuf *m);
 /* The pool is empty (or its buffers are too short): the packet that could not be stored or cut is
  * lost. m: its buffer if it has one, or NULL. */
 void ctl_no_buffers(struct dp_counters *counters, struct rte_mbuf *m);
+/* What it was for has been removed meanwhile. */
+void ctl_gone(struct dp_counters *counters, struct rte_mbuf *m);
 /* Written to Linux. */
 void ctl_punted(struct dp_counters *counters, struct rte_mbuf *m);
 /* Without counting: its ending was counted when it was handed over (DP_ASK_ICMP), or it was never

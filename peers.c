@@ -67,6 +67,15 @@ static void remember_place(const struct ctl_peer *p)
 		memcpy(g->before, hs_peer_public_key(before->hs), sizeof(g->before));
 }
 
+static struct rte_mbuf *take_oldest(struct ctl_peer *p)
+{
+	struct rte_mbuf *m = p->staged[p->staged_head];
+
+	p->staged_head = (uint16_t)((p->staged_head + 1) % CTL_STAGED_MAX_PKTS);
+	p->staged_n--;
+	return m;
+}
+
 void ctl_peer_remove(struct ctl_peer *p)
 {
 	struct ctl_iface *i = p->iface;
@@ -77,7 +86,8 @@ void ctl_peer_remove(struct ctl_peer *p)
 	 */
 	ctl_peer_disallow_all(p);
 	hs_peer_remove(p->hs);
-	ctl_peer_purge(p, DP_DROP_peer_gone);
+	while (p->staged_n > 0)
+		ctl_gone(&i->ctl->dp->control_counters, take_oldest(p));
 	if (p->is_deferred)
 		TAILQ_REMOVE(&i->ctl->deferred, p, deferred);
 	if (i->way_cursor == p)
@@ -311,15 +321,6 @@ static void drop(struct ctl_peer *p, struct rte_mbuf *m, enum dp_drop reason)
 	if ((unsigned int)reason < DP_DROP_PEER_N)
 		atomic_fetch_add_explicit(&p->dp->drops[reason], 1, memory_order_relaxed);
 	ctl_drop(&p->iface->ctl->dp->control_counters, m, reason);
-}
-
-static struct rte_mbuf *take_oldest(struct ctl_peer *p)
-{
-	struct rte_mbuf *m = p->staged[p->staged_head];
-
-	p->staged_head = (uint16_t)((p->staged_head + 1) % CTL_STAGED_MAX_PKTS);
-	p->staged_n--;
-	return m;
 }
 
 /* False: out of memory. */

@@ -20,6 +20,7 @@
 	X(source_not_allowed, "inner source address is not among the peer's allowed-ips")          \
 	X(staged_full, "waited for a session or next hop, and 128 newer packets came")             \
 	X(staged_purged, "waited for a session, and the handshake was given up")                   \
+	X(staged_unresolved, "waited for the next hop, and it did not answer")                     \
 	X(no_endpoint, "peer has no known endpoint")                                               \
 	X(too_big, "does not fit the tunnel's MTU")                                                \
 	X(seal_failed, "the crypto library failed to encrypt")
@@ -45,6 +46,7 @@
 	X(fragment_timeout, "fragments did not complete in time, or were malformed")               \
 	X(outer_too_big, "encrypted packet could not be fragmented to the port's MTU")             \
 	X(tx_full, "port did not take it")                                                         \
+	X(stale, "handed to a worker for a peer, interface or port removed meanwhile")             \
 	X(peer_gone, "peer, interface or port was removed meanwhile")                              \
 	X(no_buffers, "out of packet buffers")
 

@@ -85,7 +85,7 @@ static unsigned int take(struct dp_worker *w, struct rte_ring *ring)
 	for (unsigned int i = 0; i < in.n; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(in.pkts[i], void *));
 	for (unsigned int i = 0; i < in.n; i++)
-		verdicts[i] = attach(w, dp_note(in.pkts[i])) ? DP_KEEP : DP_DROP_peer_gone;
+		verdicts[i] = attach(w, dp_note(in.pkts[i])) ? DP_KEEP : DP_DROP_stale;
 	dp_sift(w, &in, verdicts);
 	for (unsigned int i = 0; i < in.n; i++)
 		asks[i] = dp_note(in.pkts[i])->ask;

@@ -156,7 +156,7 @@ static void gone_meanwhile(void **state)
 	m = hand_in(&p, DP_ASK_NONE, ip, sizeof(ip));
 	assert_true(dp_to_worker(p.dp, m, false));
 	dp_worker_turn(p.w);
-	path_assert_dropped(&p, DP_DROP_peer_gone, 5);
+	path_assert_dropped(&p, DP_DROP_stale, 5);
 	path_assert_quiet(&p);
 	path_close(&p);
 }
