@@ -283,6 +283,40 @@ static void test_next_best(void **state)
 	ctl_linux_free(l);
 }
 
+/* The same for IPv6, which joins routes of one metric into one with several next hops, and tells of
+ * a leg that goes only that leg. */
+static void test_next_best6(void **state)
+{
+	static const struct {
+		const char *change, *want;
+	} rows[] = {
+		{"ip route add fd00:9::/64 via fd00:1::2", "port 0 fd00:1::2"},
+		{"ip route append fd00:9::/64 via fd00:1::3", "linux"},
+		{"ip route append fd00:9::/64 via fd00:1::4", "linux"},
+		{"ip route del fd00:9::/64 via fd00:1::2", "linux"},
+		{"ip route del fd00:9::/64 via fd00:1::4", "port 0 fd00:1::3"},
+		{"ip route append fd00:9::/64 dev wg0 metric 10", "iface"},
+		{"ip route replace fd00:9::/64 via fd00:1::5 metric 10", "port 0 fd00:1::5"},
+		{"ip route del fd00:9::/64 metric 10", "port 0 fd00:1::3"},
+		{"ip route replace fd00:9::/64 nexthop via fd00:1::6 nexthop via fd00:1::7",
+		 "linux"},
+		{"ip route replace fd00:9::/64 via fd00:1::8", "port 0 fd00:1::8"},
+		{"ip route del fd00:9::/64", "none"},
+		{"ip route add fd00:9::/64 nexthop via fd00:1::6 nexthop via fd00:1::7", "linux"},
+		{"ip route del fd00:9::/64", "none"},
+	};
+	struct ctl_linux *l;
+
+	net_run("%s", lan);
+	l = started();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		net_run("%s", rows[i].change);
+		settle(l);
+		check_route("fd00:9::1", rows[i].want);
+	}
+	ctl_linux_free(l);
+}
+
 /* Linux takes IPv4 routes away without a word. */
 static void test_silent_removals(void **state)
 {
@@ -839,6 +873,7 @@ static void test_connected_stays(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(test_kinds, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_next_best, setup, teardown),
+	cmocka_unit_test_setup_teardown(test_next_best6, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_silent_removals, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_locals, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_bindings, setup, teardown),
