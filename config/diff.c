@@ -41,7 +41,8 @@ static int sorted_copy(const struct cf_prefixes *from, struct cf_prefixes *to)
 	if (!to->at)
 		return -ENOMEM;
 	memcpy(to->at, from->at, from->n * sizeof(*to->at));
-	qsort(to->at, to->n, sizeof(*to->at), compare_prefixes);
+	if (to->n)
+		qsort(to->at, to->n, sizeof(*to->at), compare_prefixes);
 	return 0;
 }
 

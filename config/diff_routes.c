@@ -48,7 +48,8 @@ static int expand(const struct cf_interface *interface, struct cf_prefixes *out,
 		for (size_t j = 0; j < interface->peers[i].allowed.n; j++)
 			if (needs_route(interface, &interface->peers[i].allowed.at[j]))
 				out->at[out->n++] = interface->peers[i].allowed.at[j];
-	qsort(out->at, out->n, sizeof(*out->at), compare_prefixes);
+	if (out->n)
+		qsort(out->at, out->n, sizeof(*out->at), compare_prefixes);
 	return 0;
 }
 

@@ -95,7 +95,8 @@ static void read_routes(struct cf_reader *r, void *target)
 	cf_read_prefixes(r, true);
 	if (!cf_read_take_prefixes(r, routes) || !routes->n)
 		return;
-	qsort(routes->at, routes->n, sizeof(*routes->at), compare_prefixes);
+	if (routes->n)
+		qsort(routes->at, routes->n, sizeof(*routes->at), compare_prefixes);
 	for (size_t i = 0; i < routes->n; i++)
 		if (!kept || cf_prefix_compare(&routes->at[kept - 1], &routes->at[i]))
 			routes->at[kept++] = routes->at[i];

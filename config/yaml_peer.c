@@ -85,7 +85,8 @@ static void read_allowed_ips(struct cf_reader *r, void *target)
 	size_t kept = 0;
 
 	cf_read_prefixes(r, true);
-	qsort(r->prefixes, r->n_prefixes, sizeof(*r->prefixes), compare_lined);
+	if (r->n_prefixes)
+		qsort(r->prefixes, r->n_prefixes, sizeof(*r->prefixes), compare_lined);
 	for (size_t i = 0; i < r->n_prefixes; i++) {
 		if (kept &&
 		    !cf_prefix_compare(&r->prefixes[kept - 1].prefix, &r->prefixes[i].prefix)) {

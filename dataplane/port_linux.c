@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* One request about an interface; what it needs besides the name is in *req. 0 or -errno. */
@@ -194,4 +195,25 @@ void dp_link_ignore_outgoing(unsigned int ifindex)
 			(void)setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter));
 	}
 	closedir(fds);
+}
+
+/* ---- fragments ---- */
+
+/*
+ * DPDK's packet-socket driver joins its sockets to a fanout group that has the kernel put IPv4
+ * fragments together, and takes frames of the port's MTU only: of a greater datagram it would
+ * hand us the first part as if it were all. There is no argument to turn that off in DPDK 22.11, so
+ * its call is met here, where the program's symbol precedes that of libc, and asks for fragments as
+ * they come. All other calls go on as they are.
+ */
+int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+	uint32_t fanout;
+
+	if (level == SOL_PACKET && name == PACKET_FANOUT && len == sizeof(fanout)) {
+		memcpy(&fanout, value, sizeof(fanout));
+		fanout &= ~((uint32_t)PACKET_FANOUT_FLAG_DEFRAG << 16);
+		return (int)syscall(SYS_setsockopt, fd, level, name, &fanout, len);
+	}
+	return (int)syscall(SYS_setsockopt, fd, level, name, value, len);
 }
