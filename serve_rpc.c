@@ -412,12 +412,14 @@ static void call_counters(void *ctx, const json_t *params, struct cf_rpc_answer 
 		json_object_set_new(verdict_texts, hs_verdict_name(v),
 				    json_string(hs_verdict_text(v)));
 	}
-	a->result = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o}", "totals",
-			      show_counters(&sum), "workers", workers, "control",
+	a->result = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:{s:s, s:s}}",
+			      "totals", show_counters(&sum), "workers", workers, "control",
 			      show_counters(&c->dp->control_counters), "face",
 			      show_counters(&c->dp->face_counters), "ports", port_counters(c->dp),
 			      "interfaces", ifaces, "handshakes", verdicts, "staged",
-			      (json_int_t)staged, "texts", texts, "handshake_texts", verdict_texts);
+			      (json_int_t)staged, "texts", texts, "handshake_texts", verdict_texts,
+			      "interface_texts", "rx", "came out of the tunnel", "tx",
+			      "went into the tunnel");
 }
 
 /* ---- load ---- */

@@ -24,7 +24,8 @@ static void add_counter(struct counters *counters, const char *where, const char
 }
 
 /* A counter set: numbers, and drops by reason. */
-static void add_set(struct counters *counters, const char *where, const json_t *set)
+static void add_set(struct counters *counters, const char *where, const json_t *set,
+		    const json_t *flow_texts)
 {
 	const char *name, *reason;
 	json_t *value, *n;
@@ -32,13 +33,14 @@ static void add_set(struct counters *counters, const char *where, const json_t *
 	json_object_foreach ((json_t *)set, name, value) {
 		if (!strcmp(name, "id") || !strcmp(name, "cpu"))
 			continue;
-		add_counter(counters, where, "", name, value, counters->texts);
+		add_counter(counters, where, "", name, value, flow_texts);
 		json_object_foreach (value, reason, n)
 			add_counter(counters, where, "drop ", reason, n, counters->texts);
 	}
 }
 
-static void add_named_sets(struct counters *counters, const char *kind, const json_t *sets)
+static void add_named_sets(struct counters *counters, const char *kind, const json_t *sets,
+			   const json_t *flow_texts)
 {
 	const char *name;
 	char where[64];
@@ -46,7 +48,7 @@ static void add_named_sets(struct counters *counters, const char *kind, const js
 
 	json_object_foreach ((json_t *)sets, name, set) {
 		snprintf(where, sizeof(where), "%s %s", kind, name);
-		add_set(counters, where, set);
+		add_set(counters, where, set, flow_texts);
 	}
 }
 
@@ -63,18 +65,19 @@ static void print_counters(const struct cli *cli, const json_t *result)
 	json_t *n;
 	size_t i;
 
-	add_set(&counters, "total", json_object_get(result, "totals"));
+	add_set(&counters, "total", json_object_get(result, "totals"), counters.texts);
 	add_counter(&counters, "total", "", "staged", json_object_get(result, "staged"),
 		    counters.texts);
 	json_array_foreach (json_object_get(result, "workers"), i, worker) {
 		snprintf(where, sizeof(where), "worker %" JSON_INTEGER_FORMAT,
 			 cli_number(worker, "id"));
-		add_set(&counters, where, worker);
+		add_set(&counters, where, worker, counters.texts);
 	}
-	add_set(&counters, "control", json_object_get(result, "control"));
-	add_set(&counters, "face", json_object_get(result, "face"));
-	add_named_sets(&counters, "port", json_object_get(result, "ports"));
-	add_named_sets(&counters, "interface", json_object_get(result, "interfaces"));
+	add_set(&counters, "control", json_object_get(result, "control"), counters.texts);
+	add_set(&counters, "face", json_object_get(result, "face"), counters.texts);
+	add_named_sets(&counters, "port", json_object_get(result, "ports"), counters.texts);
+	add_named_sets(&counters, "interface", json_object_get(result, "interfaces"),
+		       json_object_get(result, "interface_texts"));
 	json_object_foreach (json_object_get(result, "handshakes"), verdict, n)
 		add_counter(&counters, "handshakes", "", verdict, n,
 			    json_object_get(result, "handshake_texts"));
