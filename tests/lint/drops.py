@@ -35,7 +35,7 @@ def check(tree):
             complaints.append(f"{LIST}:{line}: {name} has the text of {texts[text]}")
         texts[text] = name
     for path in tree.c_files():
-        if not path.endswith(".c") or lint.directory_of(path) not in ("dataplane", ""):
+        if not path.endswith(".c") or lint.directory_of(path) not in ("dataplane", "control"):
             continue
         code = lint.code_only(tree.read(path))
         for match in USE.finditer(code):
@@ -67,7 +67,8 @@ PLANTED = [
      "dataplane/counters.h:4: nothing is dropped for new"),
     ("a reason used in two files", {"dataplane/decap.c": "\nint a = DP_DROP_ttl;\n"},
      "ttl is used in 2 files"),
-    ("a reason that is not listed", {"control.c": "int a = DP_DROP_ttll;\n"}, "not in the list"),
+    ("a reason that is not listed", {"control/control.c": "int a = DP_DROP_ttll;\n"},
+     "not in the list"),
     ("two reasons with one text", {LIST: header(("runt", "a"), ("ttl", "a"))}, "has the text of"),
     ("a list in another form", {LIST: "enum dp_drop { DP_DROP_ttl };\n"}, "no drop reasons found"),
 ]

@@ -54,7 +54,7 @@ def calls(code, pattern):
 
 def check(tree):
     complaints = []
-    root_freeing = set()
+    control_freeing = set()
     anywhere = "|".join(ANYWHERE)
     on_workers = "|".join(ON_WORKERS)
     for path in tree.c_files():
@@ -78,23 +78,24 @@ def check(tree):
             line = code.count("\n", 0, match.start()) + 1
             if WORKER_FILES.match(path) and path != FREES_ON_WORKERS:
                 complaints.append(f"{path}:{line}: packets are freed by dp_drop() and dp_consume()")
-            elif not lint.directory_of(path):
-                root_freeing.add(path)
-    if len(root_freeing) > 1:
-        complaints.append(f"{sorted(root_freeing)[0]}:1: the control side frees packets in one "
-                          f"file only, not in {', '.join(sorted(root_freeing))}")
+            elif lint.directory_of(path) == "control":
+                control_freeing.add(path)
+    if len(control_freeing) > 1:
+        complaints.append(f"{sorted(control_freeing)[0]}:1: the control side frees packets in one "
+                          f"file only, not in {', '.join(sorted(control_freeing))}")
     return complaints
 
 
 CLEAN = {"dataplane/tx.c": "void f(void)\n{\n\trte_eth_tx_burst(0);\n\trte_pktmbuf_free(m);\n}\n",
          "config/a.c": 'const char *s = "sprintf(x)"; /* strcpy(a) */\nint a = p->time(1);\n',
          "linux.c": "int a = signal(SIGPIPE, SIG_IGN);\n",
-         "control.c": "void g(void)\n{\n\tfree(p);\n\trte_pktmbuf_free_bulk(m, 1);\n}\n"}
+         "control/control.c": "void g(void)\n{\n\tfree(p);\n\trte_pktmbuf_free_bulk(m, 1);\n}\n"}
 PLANTED = [
     ("strcpy", {"config/b.c": "\nint x = strcpy (a, b);\n"}, "config/b.c:2: strcpy()"),
     ("rand", {"handshake/b.c": "int x = rand();\n"}, "rand(): instead"),
-    ("a signal handler", {"main.c": "int x = signal(SIGTERM, stop);\n"}, "signal(): instead"),
-    ("a shell", {"linux.c": 'int x = system("ip link");\n'}, "system(): instead"),
+    ("a signal handler", {"control/main.c": "int x = signal(SIGTERM, stop);\n"},
+     "signal(): instead"),
+    ("a shell", {"control/linux.c": 'int x = system("ip link");\n'}, "system(): instead"),
     ("malloc on a worker", {"dataplane/decap.c": "int x = malloc(1);\n"}, "malloc() on a worker"),
     ("rte_malloc on a worker", {"dataplane/encap.c": "int x = rte_zmalloc_socket(1);\n"},
      "rte_zmalloc_socket() on a worker"),
@@ -105,7 +106,7 @@ PLANTED = [
      "only in dataplane/tx.c"),
     ("a free without a reason", {"dataplane/classify.c": "int x = rte_pktmbuf_free(m);\n"},
      "dp_drop()"),
-    ("a second file of control that frees", {"linux.c": "int x = rte_pktmbuf_free(m);\n"},
+    ("a second file of control that frees", {"control/linux.c": "int x = rte_pktmbuf_free(m);\n"},
      "in one file only"),
 ]
 

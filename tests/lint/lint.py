@@ -9,7 +9,7 @@ import re
 import sys
 import tempfile
 
-DIRECTORIES = ["crypto", "handshake", "config", "dataplane", "cli", "bench", "tests"]
+DIRECTORIES = ["crypto", "handshake", "config", "dataplane", "control", "cli", "bench", "tests"]
 # Not ours to shape: generated, or data.
 SKIPPED_DIRECTORIES = {".git", "__pycache__", "corpus"}
 

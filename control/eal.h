@@ -1,0 +1,25 @@
+/* DPDK's environment: memory and lcores. Called once, by main.c, before and after all else. */
+#ifndef CONTROL_EAL_H
+#define CONTROL_EAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dataplane/worker.h"
+
+struct ctl_eal {
+	int control_cpu;
+	const int *worker_cpus;
+	unsigned int n_workers; /* worker k is lcore k + 1 */
+	uint32_t packet_buffers;
+	uint16_t mtu_max;
+	bool pci; /* a port is a PCI device: look for them */
+};
+
+/* Are there enough free hugepages? */
+bool ctl_eal_hugepages(const struct ctl_eal *e);
+/* 0, or -errno and the cause is logged. The calling thread becomes the control lcore. */
+int ctl_eal_start(const struct ctl_eal *e, bool hugepages);
+void ctl_eal_stop(void);
+
+#endif

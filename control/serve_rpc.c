@@ -1,0 +1,505 @@
+/*
+ * What wgdp-cli asks: the methods of the JSON-RPC socket. Control thread; each call is answered at
+ * once, long lists in pages. Keys other than public ones never appear in an answer.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <jansson.h>
+#include <rte_ethdev.h>
+#include <rte_version.h>
+
+#include "config/keytext.h"
+#include "config/yaml.h"
+#include "control/control.h"
+#include "control/log.h"
+#include "crypto/ct.h"
+
+#define PEERS_PER_PAGE 1000
+/* How long `load` waits for workers to let go of what it removed, before it answers. */
+#define RECLAIM_WAIT_NS (UINT64_C(100) * 1000 * 1000)
+
+static void refuse(struct cf_rpc_answer *a, int code, const char *why)
+{
+	a->error_code = code;
+	snprintf(a->error, sizeof(a->error), "%s", why);
+}
+
+/* ---- version, stop ---- */
+
+static void call_version(void *ctx, const json_t *params, struct cf_rpc_answer *a)
+{
+	const struct ctl *c = ctx;
+
+	(void)params;
+	a->result = json_pack("{s:s, s:s, s:s}", "version", WGDP_VERSION, "dpdk", rte_version(),
+			      "crypto", cr_aead_backend(c->dp->workers[0]->aead));
+}
+
+static void call_stop(void *ctx, const json_t *params, struct cf_rpc_answer *a)
+{
+	struct ctl *c = ctx;
+
+	(void)params;
+	ctl_log(CTL_NOTICE, "stopping on request");
+	c->stop = true;
+	a->result = json_object();
+}
+
+/* ---- show ---- */
+
+static json_t *show_prefixes(const struct cf_prefix *at, size_t n)
+{
+	json_t *list = json_array();
+	char text[CF_PREFIX_TEXT_BYTES];
+
+	for (size_t k = 0; k < n; k++) {
+		cf_prefix_to_text(text, &at[k]);
+		json_array_append_new(list, json_string(text));
+	}
+	return list;
+}
+
+static json_t *show_workers(const struct dp *dp)
+{
+	json_t *list = json_array();
+
+	for (unsigned int k = 0; k < dp->n_workers; k++) {
+		const struct dp_worker *w = dp->workers[k];
+		uint64_t loops = dp_counted(&w->loops);
+		uint64_t idle = dp_counted(&w->idle_loops);
+
+		json_array_append_new(
+			list, json_pack("{s:i, s:i, s:s, s:I, s:I}", "id", (int)k, "cpu", w->cpu,
+					"idle", dp->backoff ? "backoff" : "poll", "loops",
+					(json_int_t)loops, "idle_loops", (json_int_t)idle));
+	}
+	return list;
+}
+
+static void port_sums(const struct dp *dp, unsigned int port, uint64_t *rx, uint64_t *tx)
+{
+	*rx = *tx = 0;
+	for (unsigned int k = 0; k < dp->n_workers; k++) {
+		*rx += dp_counted(&dp->workers[k]->port_counters[port].rx);
+		*tx += dp_counted(&dp->workers[k]->port_counters[port].tx);
+	}
+}
+
+static json_t *show_ports(const struct dp *dp)
+{
+	json_t *list = json_array();
+
+	for (unsigned int k = 0; k < dp->n_ports; k++) {
+		const struct dp_port *p = dp->ports[k];
+		uint64_t rx, tx;
+		char mac[18];
+
+		port_sums(dp, k, &rx, &tx);
+		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", p->mac[0], p->mac[1],
+			 p->mac[2], p->mac[3], p->mac[4], p->mac[5]);
+		json_array_append_new(list,
+				      json_pack("{s:s, s:s, s:s, s:s, s:i, s:b, s:s, s:I, s:I}",
+						"name", p->name, "device", p->device, "driver",
+						p->driver, "mac", mac, "mtu", (int)p->mtu, "link",
+						(int)dp_port_link(p), "linux_interface",
+						p->shared ? p->device : p->name, "rx_packets",
+						(json_int_t)rx, "tx_packets", (json_int_t)tx));
+	}
+	return list;
+}
+
+static json_t *show_iface(const struct ctl_iface *i)
+{
+	uint8_t key[CF_KEY_BYTES];
+	char text[CF_KEY_BASE64_BYTES] = "";
+	const struct ctl_peer *p;
+	size_t sessions = 0;
+
+	if (hs_device_public_key(i->hs, key))
+		cf_key_to_base64(text, key);
+	TAILQ_FOREACH (p, &i->peers, link)
+		sessions += ctl_peer_usable(p);
+	return json_pack("{s:s, s:s, s:i, s:I, s:i, s:o, s:I, s:I}", "name", i->name, "public_key",
+			 text, "listen_port", (int)i->guard.port, "fwmark", (json_int_t)i->fwmark,
+			 "mtu", (int)i->mtu, "addresses",
+			 show_prefixes(i->addresses.at, i->addresses.n), "peers",
+			 (json_int_t)i->n_peers, "sessions", (json_int_t)sessions);
+}
+
+/* The interface that params name, in *only; NULL: all. False: no such interface, refused. */
+static bool one_iface(struct ctl *c, const json_t *params, struct ctl_iface **only,
+		      struct cf_rpc_answer *a)
+{
+	const json_t *name = json_object_get(params, "interface");
+
+	*only = NULL;
+	if (name == NULL || json_is_null(name))
+		return true;
+	if (!json_is_string(name)) {
+		refuse(a, CF_RPC_BAD_PARAMS, "\"interface\" must be a name");
+		return false;
+	}
+	*only = ctl_iface_by_name(c, json_string_value(name));
+	if (*only != NULL)
+		return true;
+	a->error_code = CF_RPC_REFUSED;
+	snprintf(a->error, sizeof(a->error), "no interface \"%.64s\"", json_string_value(name));
+	return false;
+}
+
+static void call_show(void *ctx, const json_t *params, struct cf_rpc_answer *a)
+{
+	struct ctl *c = ctx;
+	struct ctl_iface *only;
+	json_t *ifaces;
+
+	if (!one_iface(c, params, &only, a))
+		return;
+	ifaces = json_array();
+	for (unsigned int k = 0; k < DP_IFACES_MAX; k++)
+		if (c->ifaces[k] != NULL && (only == NULL || only == c->ifaces[k]))
+			json_array_append_new(ifaces, show_iface(c->ifaces[k]));
+	a->result = json_pack("{s:s, s:s, s:I, s:i, s:o, s:s, s:o, s:o}", "version", WGDP_VERSION,
+			      "config", c->settings->path, "uptime_s",
+			      (json_int_t)((c->now.mono_ns - c->started.mono_ns) / WG_NS_PER_S),
+			      "control", c->settings->control, "workers", show_workers(c->dp),
+			      "memory", c->hugepages ? "hugepages" : "pages", "ports",
+			      show_ports(c->dp), "interfaces", ifaces);
+}
+
+/* ---- peers ---- */
+
+static json_t *show_drops(const struct ctl_peer *p)
+{
+	json_t *drops = json_object();
+
+	for (unsigned int d = 0; d < DP_DROP_PEER_N; d++) {
+		uint64_t n = dp_counted(&p->dp->drops[d]);
+
+		if (n > 0)
+			json_object_set_new(drops, dp_drop_name(d), json_integer((json_int_t)n));
+	}
+	return drops;
+}
+
+static json_t *show_endpoint(const struct wg_endpoint *e)
+{
+	struct cf_endpoint shown = {.scope = e->scope, .port = e->port, .family = e->family};
+	char text[CF_ENDPOINT_TEXT_BYTES];
+
+	if (e->family == 0)
+		return json_null();
+	memcpy(shown.addr, e->addr, sizeof(shown.addr));
+	cf_endpoint_to_text(text, &shown);
+	return json_string(text);
+}
+
+static json_t *show_peer(const struct ctl_peer *p)
+{
+	struct ctl_peer_totals t;
+	struct cf_prefix *allowed = NULL;
+	size_t n_allowed = 0;
+	char key[CF_KEY_BASE64_BYTES];
+	uint64_t wall_s;
+	uint32_t wall_ns;
+	json_t *shown;
+
+	cf_key_to_base64(key, hs_peer_public_key(p->hs));
+	hs_peer_last_handshake(p->hs, &wall_s, &wall_ns);
+	ctl_peer_totals(p, &t);
+	ctl_peer_allowed(p, &allowed, &n_allowed);
+	shown = json_pack(
+		"{s:s, s:s, s:s, s:o, s:o, s:i, s:b, s:I, s:s, s:I, s:I, s:I, s:I, s:i, s:i, s:o}",
+		"interface", p->iface->name, "name", p->name, "public_key", key, "endpoint",
+		show_endpoint(hs_peer_endpoint(p->hs)), "allowed_ips",
+		show_prefixes(allowed, n_allowed), "persistent_keepalive",
+		(int)hs_peer_keepalive_s(p->hs), "preshared_key",
+		(int)!cr_is_zero(hs_peer_psk(p->hs), CF_KEY_BYTES), "latest_handshake",
+		(json_int_t)wall_s, "session", ctl_peer_usable(p) ? "current" : "none", "rx_bytes",
+		(json_int_t)t.rx_bytes, "tx_bytes", (json_int_t)t.tx_bytes, "rx_packets",
+		(json_int_t)t.rx_packets, "tx_packets", (json_int_t)t.tx_packets, "staged",
+		(int)p->staged_n, "attempts", (int)hs_peer_attempts(p->hs), "drops", show_drops(p));
+	free(allowed);
+	return shown;
+}
+
+/* The first peer of the interfaces from id on; NULL: none. */
+static struct ctl_peer *first_peer(struct ctl *c, const struct ctl_iface *only, unsigned int id)
+{
+	for (; id < DP_IFACES_MAX; id++)
+		if (c->ifaces[id] != NULL && (only == NULL || only == c->ifaces[id]) &&
+		    !TAILQ_EMPTY(&c->ifaces[id]->peers))
+			return TAILQ_FIRST(&c->ifaces[id]->peers);
+	return NULL;
+}
+
+/* The interface of the peer that a page starts after: as params say, or the first that has it. */
+static struct ctl_iface *page_iface(struct ctl *c, const json_t *params, const uint8_t *key)
+{
+	const char *name = json_string_value(json_object_get(params, "after_interface"));
+
+	if (name != NULL)
+		return ctl_iface_by_name(c, name);
+	for (unsigned int k = 0; k < DP_IFACES_MAX; k++)
+		if (c->ifaces[k] != NULL && ctl_peer_find(c->ifaces[k], key) != NULL)
+			return c->ifaces[k];
+	return NULL;
+}
+
+/* Where a page starts: at the first peer, or after the one that params name. False: refused. */
+static bool page_start(struct ctl *c, const json_t *params, struct ctl_iface *only,
+		       struct ctl_peer **start, struct cf_rpc_answer *a)
+{
+	const json_t *after = json_object_get(params, "after");
+	struct ctl_iface *i = only;
+	uint8_t key[CF_KEY_BYTES];
+
+	if (after == NULL || json_is_null(after)) {
+		*start = first_peer(c, only, 0);
+		return true;
+	}
+	if (!json_is_string(after) || !cf_key_from_base64(key, json_string_value(after))) {
+		refuse(a, CF_RPC_BAD_PARAMS, "\"after\" must be a public key");
+		return false;
+	}
+	if (i == NULL)
+		i = page_iface(c, params, key);
+	if (i == NULL) {
+		refuse(a, CF_RPC_REFUSED,
+		       "the peer that \"after\" names is gone: name its interface, too, in "
+		       "\"after_interface\"");
+		return false;
+	}
+	*start = ctl_peer_after(i, key);
+	if (*start == NULL && only == NULL)
+		*start = first_peer(c, NULL, i->dp->id + 1u);
+	return true;
+}
+
+static struct ctl_peer *next_peer(struct ctl *c, const struct ctl_iface *only, struct ctl_peer *p)
+{
+	if (TAILQ_NEXT(p, link) != NULL)
+		return TAILQ_NEXT(p, link);
+	return only != NULL ? NULL : first_peer(c, NULL, p->iface->dp->id + 1u);
+}
+
+static void call_peers(void *ctx, const json_t *params, struct cf_rpc_answer *a)
+{
+	struct ctl *c = ctx;
+	const json_t *limit = json_object_get(params, "limit");
+	json_int_t page = PEERS_PER_PAGE;
+	struct ctl_iface *only;
+	struct ctl_peer *p;
+	json_t *peers;
+
+	if (!one_iface(c, params, &only, a) || !page_start(c, params, only, &p, a))
+		return;
+	if (json_is_integer(limit) && json_integer_value(limit) > 0 &&
+	    json_integer_value(limit) < page)
+		page = json_integer_value(limit);
+	peers = json_array();
+	for (; p != NULL && page > 0; p = next_peer(c, only, p)) {
+		json_array_append_new(peers, show_peer(p));
+		page--;
+	}
+	a->result = json_pack("{s:o, s:b}", "peers", peers, "more", p != NULL);
+}
+
+/* ---- counters ---- */
+
+static json_t *show_counters(const struct dp_counters *k)
+{
+	json_t *drops = json_object();
+	json_t *set = json_object();
+
+#define SHOW_FLOW(name, text)                                                                      \
+	json_object_set_new(set, #name, json_integer((json_int_t)dp_counted(&k->name)));
+	DP_FLOWS(SHOW_FLOW)
+#undef SHOW_FLOW
+	for (unsigned int d = 0; d < DP_DROP_N; d++)
+		json_object_set_new(drops, dp_drop_name(d),
+				    json_integer((json_int_t)dp_counted(&k->drops[d])));
+	json_object_set_new(set, "drops", drops);
+	return set;
+}
+
+static json_t *worker_counters(const struct dp *dp, struct dp_counters *sum)
+{
+	json_t *list = json_array();
+
+	for (unsigned int k = 0; k < dp->n_workers; k++) {
+		json_t *set = show_counters(&dp->workers[k]->counters);
+
+		json_object_set_new(set, "id", json_integer(k));
+		json_object_set_new(
+			set, "events_lost",
+			json_integer((json_int_t)dp_counted(&dp->workers[k]->events_lost)));
+		json_array_append_new(list, set);
+		dp_counters_add(sum, &dp->workers[k]->counters);
+	}
+	return list;
+}
+
+static json_t *port_counters(const struct dp *dp)
+{
+	json_t *all = json_object();
+
+	for (unsigned int k = 0; k < dp->n_ports; k++) {
+		struct rte_eth_stats s;
+		uint64_t rx, tx;
+
+		port_sums(dp, k, &rx, &tx);
+		if (rte_eth_stats_get(dp->ports[k]->eth_id, &s) != 0)
+			memset(&s, 0, sizeof(s));
+		json_object_set_new(
+			all, dp->ports[k]->name,
+			json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "rx", (json_int_t)rx, "tx",
+				  (json_int_t)tx, "rx_missed", (json_int_t)s.imissed, "rx_errors",
+				  (json_int_t)s.ierrors, "rx_no_buffers", (json_int_t)s.rx_nombuf,
+				  "tx_errors", (json_int_t)s.oerrors));
+	}
+	return all;
+}
+
+static json_t *iface_counters(const struct ctl *c, size_t *staged)
+{
+	json_t *all = json_object();
+
+	for (unsigned int k = 0; k < DP_IFACES_MAX; k++) {
+		struct dp_counters sum;
+		const struct ctl_peer *p;
+
+		if (c->ifaces[k] == NULL)
+			continue;
+		memset(&sum, 0, sizeof(sum));
+		for (unsigned int w = 0; w < c->dp->n_workers; w++)
+			dp_counters_add(&sum, &c->dp->workers[w]->iface_counters[k]);
+		json_object_set_new(all, c->ifaces[k]->name, show_counters(&sum));
+		TAILQ_FOREACH (p, &c->ifaces[k]->peers, link)
+			*staged += p->staged_n;
+	}
+	return all;
+}
+
+static void call_counters(void *ctx, const json_t *params, struct cf_rpc_answer *a)
+{
+	struct ctl *c = ctx;
+	json_t *texts = json_object(), *verdicts = json_object();
+	json_t *verdict_texts = json_object();
+	struct dp_counters sum;
+	size_t staged = ctl_asked_waiting(c->asked);
+	json_t *workers, *ifaces;
+
+	(void)params;
+	memset(&sum, 0, sizeof(sum));
+	workers = worker_counters(c->dp, &sum);
+	ifaces = iface_counters(c, &staged);
+	dp_counters_add(&sum, &c->dp->control_counters);
+	dp_counters_add(&sum, &c->dp->face_counters);
+#define SHOW_TEXT(name, text) json_object_set_new(texts, #name, json_string(text));
+	DP_FLOWS(SHOW_TEXT)
+#undef SHOW_TEXT
+	json_object_set_new(texts, "staged", json_string("waiting for a session or a next hop"));
+	for (unsigned int d = 0; d < DP_DROP_N; d++)
+		json_object_set_new(texts, dp_drop_name(d), json_string(dp_drop_text(d)));
+	for (unsigned int v = 0; v < HS_VERDICT_N; v++) {
+		json_object_set_new(verdicts, hs_verdict_name(v),
+				    json_integer((json_int_t)c->verdicts[v]));
+		json_object_set_new(verdict_texts, hs_verdict_name(v),
+				    json_string(hs_verdict_text(v)));
+	}
+	a->result = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:{s:s, s:s}}",
+			      "totals", show_counters(&sum), "workers", workers, "control",
+			      show_counters(&c->dp->control_counters), "face",
+			      show_counters(&c->dp->face_counters), "ports", port_counters(c->dp),
+			      "interfaces", ifaces, "handshakes", verdicts, "staged",
+			      (json_int_t)staged, "texts", texts, "handshake_texts", verdict_texts,
+			      "interface_texts", "rx", "came out of the tunnel", "tx",
+			      "went into the tunnel");
+}
+
+/* ---- load ---- */
+
+static json_t *message_list(const struct cf_messages *m)
+{
+	json_t *list = json_array();
+
+	for (size_t k = 0; k < m->n; k++)
+		json_array_append_new(list, json_string(m->at[k]));
+	return list;
+}
+
+/* "Removed" is said only after the keys are wiped. Workers pass in well under a millisecond. */
+static void wait_for_wipe(struct ctl *c)
+{
+	struct timespec pause = {.tv_nsec = 50 * 1000};
+	struct hs_now now;
+
+	ctl_clock(&now);
+	for (uint64_t end = now.mono_ns + RECLAIM_WAIT_NS; now.mono_ns < end; ctl_clock(&now)) {
+		if (dp_reclaim_poll(c->dp->reclaim) == 0)
+			return;
+		nanosleep(&pause, NULL);
+	}
+}
+
+static void load(struct ctl *c, const char *path, struct cf_rpc_answer *a)
+{
+	struct cf_messages errors = {0}, warnings = {0};
+	struct cf_config *wanted = cf_yaml_load(path, &errors, &warnings);
+	struct cf_edits done = {0};
+	int rc = -EINVAL;
+
+	if (wanted != NULL) {
+		rc = ctl_apply(c, wanted, false, &done, &errors);
+		cf_config_free(wanted);
+		wait_for_wipe(c);
+	}
+	for (size_t k = 0; k < errors.n; k++)
+		ctl_log(CTL_ERROR, "load: %s", errors.at[k]);
+	if (rc != 0) {
+		refuse(a, CF_RPC_REFUSED,
+		       done.peers_added + done.peers_removed + done.peers_changed + done.other +
+					       done.interfaces_added + done.interfaces_removed >
+				       0
+			       ? "loaded in part"
+			       : "not loaded, nothing changed");
+		a->error_data = json_pack("{s:o}", "errors", message_list(&errors));
+	} else {
+		ctl_log(CTL_NOTICE, "loaded %s: %zu peers added, %zu removed, %zu changed", path,
+			done.peers_added, done.peers_removed, done.peers_changed);
+		a->result = json_pack("{s:{s:I, s:I, s:I, s:I, s:I, s:I}, s:o}", "edits",
+				      "peers_added", (json_int_t)done.peers_added, "peers_removed",
+				      (json_int_t)done.peers_removed, "peers_changed",
+				      (json_int_t)done.peers_changed, "interfaces_added",
+				      (json_int_t)done.interfaces_added, "interfaces_removed",
+				      (json_int_t)done.interfaces_removed, "other",
+				      (json_int_t)done.other, "warnings", message_list(&warnings));
+	}
+	cf_messages_free(&errors);
+	cf_messages_free(&warnings);
+}
+
+static void call_load(void *ctx, const json_t *params, struct cf_rpc_answer *a)
+{
+	const char *path = json_string_value(json_object_get(params, "path"));
+
+	if (path == NULL || path[0] != '/')
+		refuse(a, CF_RPC_BAD_PARAMS, "\"path\" must be an absolute path");
+	else
+		load(ctx, path, a);
+}
+
+const struct cf_rpc_method ctl_rpc_methods[] = {
+	{"version", call_version},
+	{"show", call_show},
+	{"peers", call_peers},
+	{"counters", call_counters},
+	{"load", call_load},
+	{"stop", call_stop},
+	{NULL, NULL},
+};
