@@ -123,15 +123,18 @@ static bool may_share_cpu(void)
 	return sched_getaffinity(0, sizeof(allowed), &allowed) == 0 && CPU_COUNT(&allowed) == 1;
 }
 
+/* A worker that polls leaves nothing of its CPU to others; one that sleeps does. */
 static void check_cpus(struct cf_reader *r)
 {
 	const struct cf_config *config = r->config;
 
+	if (config->idle == CF_IDLE_BACKOFF)
+		return;
 	for (unsigned int i = 0; i < config->n_workers; i++)
 		if (config->workers[i] == config->control && !may_share_cpu())
 			cf_read_error(r, r->workers_line,
 				      "CPU %d cannot be both a worker's and the control lcore's "
-				      "(line %u): take another",
+				      "(line %u): take another, or set idle: backoff",
 				      config->control, r->control_line);
 }
 

@@ -526,8 +526,13 @@ static void test_cpus(void **state)
 		assert_null(parse(PORTS "control: 1\nworkers: [0, 1]\n", &errors, &warnings));
 		assert_string_equal(errors.at[0],
 				    "gw.yaml:3: CPU 1 cannot be both a worker's and the control "
-				    "lcore's (line 2): take another");
+				    "lcore's (line 2): take another, or set idle: backoff");
 		cf_messages_free(&errors);
+		config = parse(PORTS "control: 1\nworkers: [0, 1]\nidle: backoff\n", &errors,
+			       &warnings);
+		assert_non_null(config);
+		assert_int_equal(config->n_workers, 2);
+		cf_config_free(config);
 	}
 	CPU_ZERO(&one);
 	for (int cpu = 0; cpu < CPU_SETSIZE && !CPU_COUNT(&one); cpu++)
