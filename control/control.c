@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <time.h>
@@ -224,10 +225,14 @@ static void serve(struct ctl *c, void *tag)
 	uint64_t rung;
 
 	if (tag == c) {
-		if (read(c->signal_fd, &info, sizeof(info)) == sizeof(info)) {
-			ctl_log(CTL_NOTICE, "stopping on signal %u", info.ssi_signo);
-			c->stop = true;
+		if (read(c->signal_fd, &info, sizeof(info)) != sizeof(info))
+			return;
+		if (info.ssi_signo == SIGHUP) {
+			ctl_load_again(c);
+			return;
 		}
+		ctl_log(CTL_NOTICE, "stopping on signal %u", info.ssi_signo);
+		c->stop = true;
 	} else if (tag == c->netlink) {
 		ctl_linux_run(c->netlink);
 	} else if (tag == c->rpc) {

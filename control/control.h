@@ -201,6 +201,8 @@ int ctl_apply(struct ctl *c, struct cf_config *wanted, bool first, struct cf_edi
 /* ---- serve_rpc.c, serve_uapi.c ---- */
 
 extern const struct cf_rpc_method ctl_rpc_methods[];
+/* As `load` of the file that was loaded last; the log says what came of it. */
+void ctl_load_again(struct ctl *c);
 extern const struct cf_uapi_ops ctl_uapi_ops; /* ctx: struct ctl_iface */
 
 #endif

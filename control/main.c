@@ -252,7 +252,7 @@ static int start_ports(struct start *s)
 		rc = dp_port_open(port, dp->n_ports, f->ports[k].name, f->ports[k].device,
 				  f->ports[k].mtu, dp->n_workers, dp->pool, error, sizeof(error));
 		if (rc != 0) {
-			ctl_log(CTL_ERROR, "%s: port %s: %s", f->path, f->ports[k].name, error);
+			ctl_log(CTL_ERROR, "%s: %s", f->path, error);
 			free(port);
 			return rc;
 		}
@@ -373,6 +373,20 @@ static void stop_workers(struct start *s)
 	rte_eal_mp_wait_lcore();
 }
 
+/* What runs is the only truth from here on: the file's copy of it, and of its keys, goes. */
+static void forget_interfaces(struct cf_config *f)
+{
+	struct cf_config *spent = calloc(1, sizeof(*spent));
+
+	if (spent == NULL)
+		return;
+	spent->interfaces = f->interfaces;
+	spent->n_interfaces = f->n_interfaces;
+	f->interfaces = NULL;
+	f->n_interfaces = 0;
+	cf_config_free(spent);
+}
+
 static int start_config(struct start *s)
 {
 	struct cf_messages errors = {0};
@@ -386,6 +400,8 @@ static int start_config(struct start *s)
 	if (rc != 0 && errors.n == 0)
 		ctl_log(CTL_ERROR, "%s: %s", s->c->settings->path, strerror(-rc));
 	cf_messages_free(&errors);
+	if (rc == 0)
+		forget_interfaces(s->c->settings);
 	return rc;
 }
 
@@ -414,6 +430,15 @@ static const struct step {
 };
 #define STEPS (sizeof(steps) / sizeof(steps[0]))
 
+static unsigned int count_interfaces(const struct ctl *c)
+{
+	unsigned int n = 0;
+
+	for (unsigned int k = 0; k < DP_IFACES_MAX; k++)
+		n += c->ifaces[k] != NULL;
+	return n;
+}
+
 static int run(struct ctl *c)
 {
 	struct start s = {.c = c};
@@ -427,8 +452,8 @@ static int run(struct ctl *c)
 		done++;
 	}
 	if (rc == 0) {
-		ctl_log(CTL_NOTICE, "ready: %u workers, %u ports, %zu interfaces", c->dp->n_workers,
-			c->dp->n_ports, c->settings->n_interfaces);
+		ctl_log(CTL_NOTICE, "ready: %u workers, %u ports, %u interfaces", c->dp->n_workers,
+			c->dp->n_ports, count_interfaces(c));
 		sd_notify(0, "READY=1");
 		ctl_run(c);
 		sd_notify(0, "STOPPING=1");

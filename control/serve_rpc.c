@@ -484,6 +484,18 @@ static void load(struct ctl *c, const char *path, struct cf_rpc_answer *a)
 	cf_messages_free(&warnings);
 }
 
+void ctl_load_again(struct ctl *c)
+{
+	struct cf_rpc_answer answer = {0};
+	char *path = strdup(c->settings->path);
+
+	if (path == NULL)
+		return;
+	load(c, path, &answer);
+	cf_rpc_answer_clear(&answer);
+	free(path);
+}
+
 static void call_load(void *ctx, const json_t *params, struct cf_rpc_answer *a)
 {
 	const char *path = json_string_value(json_object_get(params, "path"));

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Peers come, go and change under traffic; those that do not change lose nothing."""
 import os
+import signal
 
 from lib import gateway, keys, process, scene, tap, traffic
 
@@ -102,6 +103,10 @@ def wg_set_under_traffic(t, s, gw):
     with t.case("load makes what wg changed as the file says"):
         gw.wg("set", "wg0", "peer", s.client_keys[3].text, "remove")
         assert gw.load()["peers_added"] == 1
+    with t.case("SIGHUP loads the file again"):
+        gw.wg("set", "wg0", "peer", s.client_keys[3].text, "remove")
+        gw.child.send_signal(signal.SIGHUP)
+        process.wait_until(lambda: s.client_keys[3].text in gw.peers(), "the peer is back")
 
 
 def interfaces(t, s, gw):
