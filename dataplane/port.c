@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include <rte_dev.h>
+#include <rte_eal.h>
 #include <rte_ethdev.h>
 #include <rte_pci.h>
 
@@ -248,6 +249,13 @@ static int open_vdev(struct dp_port *port, const struct message *error)
 			"port %s: instead of %s name the interface alone: Linux sees its frames, "
 			"too, and wgdp has to know that",
 			port->name, port->device);
+	/* Its frames lie in our buffers, which the kernel takes as one piece of memory: without
+	 * hugepages they are several, and nothing would ever be received. */
+	if (strstr(port->device, "af_xdp") != NULL && rte_eal_has_hugepages() == 0)
+		return fail(error, -ENOTSUP,
+			    "port %s: net_af_xdp needs hugepages: reserve some with "
+			    "echo 512 >/proc/sys/vm/nr_hugepages",
+			    port->name);
 	if (n >= sizeof(name))
 		return fail(error, -ENAMETOOLONG, "port %s: device name is too long", port->name);
 	memcpy(name, port->device, n);
