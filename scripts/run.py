@@ -149,7 +149,8 @@ class Demonstration:
         text = re.sub(r"socket: \S+", f"socket: {STATE}/wgdp.sock", text)
         with open(os.path.join(STATE, "gateway.yaml"), "w") as f:
             f.write(text)
-        say("\n".join("    " + line for line in text.splitlines() if not line.startswith("#")))
+        shown = [line for line in text.splitlines() if not line.startswith("#")]
+        say("    " + "\n    ".join(shown).strip())
 
     def spawn(self, name, namespace, *argv, env=None):
         """A child that outlives this process if it is to be kept."""
@@ -329,6 +330,7 @@ def main():
     def stop(number, frame):
         raise KeyboardInterrupt
 
+    signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
     keep = False
     try:

@@ -100,6 +100,7 @@ def main(test):
     def stop(number, frame):
         raise SystemExit(128 + number)
 
+    signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGHUP, stop)
     scratch = tempfile.mkdtemp(prefix="wgdp-test-")
