@@ -2,11 +2,42 @@
 """Peers come, go and change under traffic; those that do not change lose nothing."""
 import os
 import signal
+import threading
 
 from lib import gateway, keys, process, scene, tap, traffic
 
 MANY_PEERS = 2000
 RELOADS = 30
+
+
+class Readers:
+    """Lists peers by both sockets again and again, in threads."""
+
+    def __init__(self, gw):
+        self.stop = threading.Event()
+        self.failures = []
+        self.threads = [threading.Thread(target=self.run, args=(one,)) for one in (
+            gw.peers, lambda: gw.wg("showconf", "wg0"), lambda: gw.wg("show", "wg0", "dump"))]
+
+    def run(self, read):
+        while not self.stop.is_set():
+            try:
+                read()
+            except Exception as failure:    # of another thread: raised where it is seen
+                self.failures.append(failure)
+                return
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+
+    def __exit__(self, *exception):
+        self.stop.set()
+        for thread in self.threads:
+            thread.join()
+        if self.failures and not exception[0]:
+            raise self.failures[0]
+        return False
 
 
 def reload_under_traffic(t, s, gw):
@@ -57,14 +88,15 @@ def reload_under_traffic(t, s, gw):
             del peers[-MANY_PEERS:]
             assert gw.load()["peers_removed"] == MANY_PEERS
             assert len(gw.peers()) == 3
-        with t.case(f"{RELOADS} loads in a row, adding and removing"):
+        with t.case(f"{RELOADS} loads in a row, adding and removing, while others list the peers"):
             entry = peers.pop()
             gw.load()
-            for _ in range(RELOADS):
-                peers.append(entry)
-                assert gw.load()["peers_added"] == 1
-                peers.pop()
-                assert gw.load()["peers_removed"] == 1
+            with Readers(gw):
+                for _ in range(RELOADS):
+                    peers.append(entry)
+                    assert gw.load()["peers_added"] == 1
+                    peers.pop()
+                    assert gw.load()["peers_removed"] == 1
             peers.append(entry)
             gw.load()
         with t.case("a file with an error changes nothing"):
