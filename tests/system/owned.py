@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""Ports that belong to DPDK alone, as a NIC given by its PCI address does: Linux has a TAP for each,
-with the port's name and MAC, and everything that is Linux's goes through it. Here the devices are
-net_af_xdp on veth, which takes every frame away from Linux and needs hugepages."""
+"""Ports that belong to DPDK alone, as a NIC given by its PCI address does: Linux has a TAP for
+each, with the port's name and MAC, and everything that is Linux's goes through it. Here the devices
+are net_af_xdp on veth, which takes every frame away from Linux and needs hugepages."""
 import json
 
 from lib import hugepages, process, scene, tap, traffic, wggo
