@@ -347,9 +347,10 @@ static void stop_face(struct start *s)
 		ctl_linux_free(c->netlink);
 }
 
-static int run_worker(void *arg)
+/* On a CPU of its own a worker goes before whatever else the kernel runs there. */
+static int run_worker_first(void *arg)
 {
-	/* For those that share their CPU. Refused without the right to: no harm. */
+	/* Refused without the right to: no harm. */
 	setpriority(PRIO_PROCESS, 0, WORKER_NICE);
 	return dp_worker_run(arg);
 }
@@ -360,8 +361,12 @@ static int start_workers(struct start *s)
 	int rc = 0;
 
 	s->workers_run = true;
+	/* One that shares control's CPU must leave it its part. */
 	for (unsigned int k = 0; k < dp->n_workers && rc == 0; k++)
-		rc = rte_eal_remote_launch(run_worker, dp->workers[k], dp->workers[k]->lcore);
+		rc = rte_eal_remote_launch(dp->workers[k]->cpu == s->c->settings->control
+						   ? dp_worker_run
+						   : run_worker_first,
+					   dp->workers[k], dp->workers[k]->lcore);
 	return rc;
 }
 
