@@ -1,15 +1,13 @@
 /*
- * Netlink: one socket that hears of changes, one for round trips. Reads what there is, keeps the
- * mirror up to date (linux_routes.c, linux_hops.c), and reads all anew where Linux does not tell:
- * after an overrun, and after a link went down or an address was removed, which takes IPv4 routes
- * along without a word. Control thread.
+ * Follows Linux: hears of changes by netlink, keeps the mirror up to date (linux_routes.c,
+ * linux_hops.c), and reads all anew (linux_read.c) where Linux does not tell: after an overrun, and
+ * after a link went down or an address was removed, which takes IPv4 routes along without a word.
+ * Also which Linux interface stands for which of ours. Control thread.
  */
 #include "control/linux_priv.h"
 
 #include <errno.h>
-#include <linux/if_addr.h>
 #include <linux/if_link.h>
-#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -18,20 +16,15 @@
 #include <string.h>
 #include <time.h>
 
-#include <netlink/attr.h>
 #include <netlink/errno.h>
 
 #include "control/log.h"
-#include "dataplane/publish.h"
 
 /* Room for bursts of changes, as when a routing daemon starts; the kernel charges some 1 KiB for
  * each message. */
 #define EVENTS_RECEIVE_BYTES (16 << 20)
-/* Greatest piece of a dump that the kernel makes. */
-#define MESSAGE_BYTES 65536
 /* Pieces that are taken in one go, so that the control thread comes around. */
 #define EVENTS_PER_RUN	256
-#define DUMP_TRIES	4
 #define RESYNC_EVERY_NS UINT64_C(1000000000)
 #define WAYS_EVERY_NS	UINT64_C(100000000)
 
@@ -46,219 +39,6 @@ uint64_t linux_now_ns(void)
 unsigned int linux_addr_bytes(int family)
 {
 	return family == AF_INET ? 4 : 16;
-}
-
-/* ---- round trips ---- */
-
-struct round_trip {
-	int err;
-	bool done;
-};
-
-static int on_error(struct sockaddr_nl *from, struct nlmsgerr *e, void *arg)
-{
-	struct round_trip *t = arg;
-
-	t->err = e->error;
-	t->done = true;
-	return NL_STOP;
-}
-
-static int on_done(struct nl_msg *msg, void *arg)
-{
-	struct round_trip *t = arg;
-	const struct nlmsghdr *nlh = nlmsg_hdr(msg);
-	int err = 0;
-
-	/* A dump may end with an error in the place of an error message. */
-	if (nlh->nlmsg_type == NLMSG_DONE && nlmsg_datalen(nlh) >= (int)sizeof(err))
-		memcpy(&err, nlmsg_data(nlh), sizeof(err));
-	t->err = err < 0 ? err : 0;
-	t->done = true;
-	return NL_STOP;
-}
-
-static int await(struct ctl_linux *l, int (*each)(struct nl_msg *, void *), void *arg)
-{
-	struct round_trip t = {0};
-	struct nl_cb *cb = nl_cb_alloc(NL_CB_DEFAULT);
-	int rc = 0;
-
-	if (!cb)
-		return -ENOMEM;
-	nl_cb_err(cb, NL_CB_CUSTOM, on_error, &t);
-	nl_cb_set(cb, NL_CB_ACK, NL_CB_CUSTOM, on_done, &t);
-	nl_cb_set(cb, NL_CB_FINISH, NL_CB_CUSTOM, on_done, &t);
-	if (each)
-		nl_cb_set(cb, NL_CB_VALID, NL_CB_CUSTOM, each, arg);
-	while (!t.done && (rc >= 0 || rc == -NLE_INTR))
-		rc = nl_recvmsgs(l->request, cb);
-	nl_cb_put(cb);
-	if (t.err)
-		return t.err;
-	if (rc == -NLE_DUMP_INTR)
-		return -EAGAIN;
-	return t.done ? 0 : -EIO;
-}
-
-int linux_request(struct ctl_linux *l, struct nl_msg *msg, int (*each)(struct nl_msg *, void *),
-		  void *arg)
-{
-	int rc;
-
-	if (!msg)
-		return -ENOMEM;
-	rc = nl_send_auto(l->request, msg);
-	nlmsg_free(msg);
-	if (rc >= 0)
-		rc = await(l, each, arg);
-	else
-		rc = -EIO;
-	if (rc == -EIO)
-		ctl_log_limited(&l->complaints, CTL_ERROR, "netlink: a request was not answered");
-	return rc;
-}
-
-struct nl_msg *linux_message(int type, int flags, void *header, size_t header_bytes)
-{
-	struct nl_msg *msg = nlmsg_alloc_simple(type, flags);
-
-	if (msg && nlmsg_append(msg, header, header_bytes, NLMSG_ALIGNTO) < 0) {
-		nlmsg_free(msg);
-		return NULL;
-	}
-	return msg;
-}
-
-/* ---- reading all ---- */
-
-static int dump(struct ctl_linux *l, int type, int family, int (*each)(struct nl_msg *, void *),
-		void *arg)
-{
-	struct rtgenmsg all = {.rtgen_family = (unsigned char)family};
-	int rc = -EAGAIN;
-
-	/* EAGAIN: things changed meanwhile and something may have been skipped. */
-	for (int i = 0; i < DUMP_TRIES && rc == -EAGAIN; i++)
-		rc = linux_request(l, linux_message(type, NLM_F_DUMP, &all, sizeof(all)), each,
-				   arg);
-	return rc == -EAGAIN ? 0 : rc;
-}
-
-static int on_dumped_hop(struct nl_msg *msg, void *arg)
-{
-	linux_hop_message(arg, nlmsg_hdr(msg));
-	return NL_OK;
-}
-
-static int on_dumped_route(struct nl_msg *msg, void *arg)
-{
-	linux_route_message(arg, nlmsg_hdr(msg), true);
-	return NL_OK;
-}
-
-struct addresses {
-	uint8_t (*addrs)[16];
-	uint8_t *families;
-	size_t n, room;
-	bool failed;
-};
-
-static bool addresses_grow(struct addresses *a)
-{
-	size_t room = a->room ? 2 * a->room : 16;
-	void *addrs = realloc(a->addrs, room * sizeof(a->addrs[0]));
-	void *families;
-
-	if (!addrs)
-		return false;
-	a->addrs = addrs;
-	families = realloc(a->families, room);
-	if (!families)
-		return false;
-	a->families = families;
-	a->room = room;
-	return true;
-}
-
-static int on_dumped_address(struct nl_msg *msg, void *arg)
-{
-	struct addresses *a = arg;
-	struct nlmsghdr *nlh = nlmsg_hdr(msg);
-	struct ifaddrmsg *ifa = nlmsg_data(nlh);
-	struct nlattr *local;
-	int bytes = (int)linux_addr_bytes(ifa->ifa_family);
-
-	if (nlh->nlmsg_type != RTM_NEWADDR ||
-	    (ifa->ifa_family != AF_INET && ifa->ifa_family != AF_INET6))
-		return NL_OK;
-	/* On point-to-point links IFA_ADDRESS is the other end's. */
-	local = nlmsg_find_attr(nlh, sizeof(*ifa), IFA_LOCAL);
-	if (!local)
-		local = nlmsg_find_attr(nlh, sizeof(*ifa), IFA_ADDRESS);
-	if (!local || nla_len(local) != bytes)
-		return NL_OK;
-	if (a->n == a->room && !addresses_grow(a)) {
-		a->failed = true;
-		return NL_OK;
-	}
-	memset(a->addrs[a->n], 0, sizeof(a->addrs[0]));
-	memcpy(a->addrs[a->n], nla_data(local), (size_t)bytes);
-	a->families[a->n++] = ifa->ifa_family;
-	return NL_OK;
-}
-
-static int read_addresses(struct ctl_linux *l)
-{
-	struct addresses a = {0};
-	int rc = dump(l, RTM_GETADDR, AF_UNSPEC, on_dumped_address, &a);
-
-	if (!rc && a.failed)
-		rc = -ENOMEM;
-	if (!rc)
-		rc = dp_publish_locals(l->dp, (const uint8_t(*)[16])a.addrs, a.families, a.n);
-	if (rc) {
-		free(a.addrs);
-		free(a.families);
-		return rc;
-	}
-	free(l->locals);
-	free(l->local_families);
-	l->locals = a.addrs;
-	l->local_families = a.families;
-	l->n_locals = a.n;
-	return 0;
-}
-
-static int read_all(struct ctl_linux *l)
-{
-	int rc;
-
-	l->generation++;
-	rc = dump(l, RTM_GETNEIGH, AF_UNSPEC, on_dumped_hop, l);
-	if (!rc)
-		linux_hops_sweep(l);
-	if (!rc)
-		rc = dump(l, RTM_GETROUTE, AF_INET, on_dumped_route, l);
-	if (!rc)
-		rc = dump(l, RTM_GETROUTE, AF_INET6, on_dumped_route, l);
-	if (!rc)
-		linux_routes_sweep(l);
-	if (!rc)
-		rc = read_addresses(l);
-	if (rc)
-		ctl_log_limited(&l->complaints, CTL_ERROR, "reading Linux's routes: %s",
-				strerror(-rc));
-	return rc;
-}
-
-bool linux_is_local(const struct ctl_linux *l, int family, const uint8_t *addr)
-{
-	for (size_t i = 0; i < l->n_locals; i++)
-		if (l->local_families[i] == family &&
-		    memcmp(l->locals[i], addr, linux_addr_bytes(family)) == 0)
-			return true;
-	return false;
 }
 
 /* ---- notifications ---- */
@@ -332,10 +112,10 @@ void ctl_linux_run(struct ctl_linux *l)
 	take_events(l);
 	if (l->resync && ctl_limit_take(&l->resyncs, now_ns)) {
 		/* What fails is tried again. */
-		l->resync = read_all(l) != 0;
+		l->resync = linux_read_all(l) != 0;
 		l->addresses = l->resync;
 	} else if (l->addresses) {
-		l->addresses = read_addresses(l) != 0;
+		l->addresses = linux_read_addresses(l) != 0;
 		l->resync |= l->addresses;
 	}
 	linux_routes_publish(l);
@@ -377,21 +157,6 @@ int ctl_linux_fd(const struct ctl_linux *l)
 
 /* ---- beginning and end ---- */
 
-static struct nl_sock *open_socket(void)
-{
-	struct nl_sock *s = nl_socket_alloc();
-	int rc;
-
-	if (!s)
-		return NULL;
-	rc = nl_connect(s, NETLINK_ROUTE);
-	if (rc < 0 || nl_socket_set_msg_buf_size(s, MESSAGE_BYTES) < 0) {
-		nl_socket_free(s);
-		return NULL;
-	}
-	return s;
-}
-
 static int open_events(struct ctl_linux *l)
 {
 	static const int groups[] = {RTNLGRP_LINK,	  RTNLGRP_NEIGH,      RTNLGRP_IPV4_IFADDR,
@@ -399,7 +164,7 @@ static int open_events(struct ctl_linux *l)
 				     RTNLGRP_IPV4_RULE,	  RTNLGRP_IPV6_RULE};
 	int bytes = EVENTS_RECEIVE_BYTES, rc = 0;
 
-	l->events = open_socket();
+	l->events = linux_socket();
 	if (!l->events)
 		return -EIO;
 	nl_socket_disable_seq_check(l->events);
@@ -434,8 +199,8 @@ struct ctl_linux *ctl_linux_new(struct dp *dp, const struct ctl_linux_ops *ops, 
 	TAILQ_INIT(&l->hops_told);
 	TAILQ_INIT(&l->hops_poked);
 	linux_hops_init(l);
-	l->request = open_socket();
-	if (!l->request || open_events(l) != 0 || linux_routes_init(l) != 0) {
+	l->request = linux_socket();
+	if (!l->request || open_events(l) != 0 || linux_store_init(l) != 0) {
 		snprintf(error, error_size, "netlink: cannot open a socket for routes: %s",
 			 strerror(errno));
 		ctl_linux_free(l);
@@ -448,7 +213,7 @@ void ctl_linux_free(struct ctl_linux *l)
 {
 	if (!l)
 		return;
-	linux_routes_free(l);
+	linux_store_free(l);
 	linux_hops_free(l);
 	if (l->events)
 		nl_socket_free(l->events);
@@ -461,7 +226,7 @@ void ctl_linux_free(struct ctl_linux *l)
 
 int ctl_linux_start(struct ctl_linux *l)
 {
-	int rc = read_all(l);
+	int rc = linux_read_all(l);
 
 	if (rc)
 		return rc;

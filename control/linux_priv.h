@@ -1,7 +1,8 @@
 /*
- * Inside of linux.h: netlink (linux.c), what is set in Linux (linux_set.c), neighbours
- * (linux_hops.c), routes as workers see them (linux_routes.c), ways to endpoints (linux_way.c).
- * All on the control thread.
+ * Inside of linux.h: what Linux tells (linux.c), round trips (linux_request.c), what is read
+ * (linux_read.c) and set (linux_set.c) in Linux, neighbours (linux_hops.c), routes as Linux has
+ * them (linux_routes.c), where they lie (linux_store.c) and as workers see them (linux_publish.c),
+ * ways to endpoints (linux_way.c). All on the control thread.
  */
 #ifndef CONTROL_LINUX_PRIV_H
 #define CONTROL_LINUX_PRIV_H
@@ -123,6 +124,8 @@ struct ctl_linux {
 	struct ctl_limit complaints;
 };
 
+/* ---- linux.c ---- */
+
 uint64_t linux_now_ns(void);
 /* Of an address, which need not be aligned. */
 static inline uint32_t linux_hash(const uint8_t addr[16], uint32_t seed)
@@ -136,8 +139,11 @@ static inline uint32_t linux_hash(const uint8_t addr[16], uint32_t seed)
 /* 4 or 16. */
 unsigned int linux_addr_bytes(int family);
 const struct linux_binding *linux_binding(const struct ctl_linux *l, uint32_t ifindex);
-bool linux_is_local(const struct ctl_linux *l, int family, const uint8_t *addr);
 
+/* ---- linux_request.c ---- */
+
+/* A connected socket, blocking, that takes what the kernel makes of a dump. NULL: it failed. */
+struct nl_sock *linux_socket(void);
 /*
  * One round trip: sends (and frees) the message, calls each for every answer. 0 or Linux's -errno.
  * each must not make requests itself. msg NULL: -ENOMEM.
@@ -146,6 +152,14 @@ int linux_request(struct ctl_linux *l, struct nl_msg *msg, int (*each)(struct nl
 		  void *arg);
 /* A message with a fixed header; NULL: out of memory. */
 struct nl_msg *linux_message(int type, int flags, void *header, size_t header_bytes);
+
+/* ---- linux_read.c ---- */
+
+/* 0 or -errno, logged. After an error some of it may be as before. */
+int linux_read_all(struct ctl_linux *l);
+/* Only the addresses of this host. 0, or -errno with what was known left as it was. */
+int linux_read_addresses(struct ctl_linux *l);
+bool linux_is_local(const struct ctl_linux *l, int family, const uint8_t *addr);
 
 /* ---- linux_hops.c ---- */
 
@@ -169,21 +183,51 @@ void linux_hops_poke(struct ctl_linux *l);
 void linux_hops_init(struct ctl_linux *l);
 void linux_hops_free(struct ctl_linux *l);
 
+/* ---- linux_store.c ---- */
+
+/* 0 or -ENOMEM. */
+int linux_store_init(struct ctl_linux *l);
+/* Also with what was never initialised. */
+void linux_store_free(struct ctl_linux *l);
+/* Bits of an address. */
+unsigned int linux_full_len(int family);
+/* Clears the bits of a 16-byte address beyond len. */
+void linux_mask(uint8_t *addr, unsigned int len);
+/* By an address of 16 bytes, those beyond the family's and beyond len zero. NULL: none. */
+struct linux_prefix *linux_prefix_find(const struct ctl_linux *l, int family, const uint8_t *addr,
+				       uint8_t len);
+/* Finds or makes. NULL: out of memory. */
+struct linux_prefix *linux_prefix_get(struct ctl_linux *l, int family, const uint8_t *addr,
+				      uint8_t len);
+/* One without candidates, and neither dirty nor leaning on a neighbour. */
+void linux_prefix_free(struct ctl_linux *l, struct linux_prefix *p);
+/* Workers may have to see something else. */
+void linux_prefix_mark(struct ctl_linux *l, struct linux_prefix *p);
+/* The same, as its candidates changed. */
+void linux_prefix_changed(struct ctl_linux *l, struct linux_prefix *p);
+/* The one that Linux uses. NULL: none. */
+struct linux_candidate *linux_prefix_best(const struct linux_prefix *p);
+/* The best route that covers an address, other than one to the address itself. NULL: none. */
+struct linux_candidate *linux_covering(const struct ctl_linux *l, int family, const uint8_t *addr);
+
 /* ---- linux_routes.c ---- */
 
-int linux_routes_init(struct ctl_linux *l);
-void linux_routes_free(struct ctl_linux *l);
 /* An RTM_NEWROUTE or RTM_DELROUTE; dumped: of a dump. */
 void linux_route_message(struct ctl_linux *l, struct nlmsghdr *nlh, bool dumped);
+/* After a dump: what it did not have is gone. */
 void linux_routes_sweep(struct ctl_linux *l);
+/* Whether any leads over this interface, or may: those with several next hops. */
+bool linux_routes_use(const struct ctl_linux *l, uint32_t ifindex);
+/* Whether main has a route to this prefix: over this interface: 1, over others only: 0, none: -1 */
+int linux_routes_main(const struct ctl_linux *l, const struct cf_prefix *to, uint32_t ifindex);
+
+/* ---- linux_publish.c ---- */
+
 /* The neighbour's MAC came, changed or went. */
 void linux_routes_hop_changed(struct ctl_linux *l, struct linux_hop *h);
 /* Interfaces were bound or unbound: all routes may mean something else. */
 void linux_routes_rebind(struct ctl_linux *l);
 /* Gives workers what is dirty. */
 void linux_routes_publish(struct ctl_linux *l);
-bool linux_routes_use(const struct ctl_linux *l, uint32_t ifindex);
-/* Whether main has a route to this prefix: over this interface: 1, over others only: 0, none: -1 */
-int linux_routes_main(const struct ctl_linux *l, const struct cf_prefix *to, uint32_t ifindex);
 
 #endif
