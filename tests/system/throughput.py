@@ -3,6 +3,8 @@
 from lib import scene, tap, traffic
 
 SECONDS = 10
+# Multicast of hosts that look for routers; a port that is full on a machine with too few CPUs.
+MAY_DROP = ["no_peer", "tx_full"]
 LEAST_MBPS = 5      # far below what any machine does; the point is the drop counters
 
 
@@ -20,10 +22,15 @@ def test(t):
     for label, address, extra in runs:
         with t.case(label):
             seconds = 3 if "four" in label else SECONDS
+            before = gw.drops()
             end = traffic.iperf3(s.host, client, address, seconds, extra=extra)
             if "-u" in extra:
-                t.comment(f"{traffic.udp_lost_percent(end):.2f} % lost")
-                assert end["sum"]["packets"] > 0 and traffic.udp_lost_percent(end) < 50, end["sum"]
+                # What a slow receiver loses is not the gateway's.
+                t.comment(f"{traffic.udp_lost_percent(end):.2f} % lost on the whole way")
+                assert end["sum"]["packets"] > 0, end["sum"]
+                drops = {name: n - before[name] for name, n in gw.drops().items()
+                         if n - before[name] and name not in MAY_DROP}
+                assert not drops, drops
             else:
                 t.comment(f"{traffic.tcp_mbps(end):.0f} Mb/s")
                 assert traffic.tcp_mbps(end) > LEAST_MBPS, end["sum_received"]

@@ -3,11 +3,15 @@ import json
 import re
 import signal
 import subprocess
+import threading
 
 from lib import process
 
 PING_SECONDS = 0.05
 PATIENT_PING_SECONDS = 0.5
+LATE_SECONDS = 10
+ANSWER = re.compile(r"icmp_seq=(\d+) ttl")
+STATUS = re.compile(r"\d+/(\d+) packets, \d+% loss")
 SUMMARY = re.compile(r"(\d+) packets transmitted, (\d+) received(?:, \+(\d+) duplicates)?")
 
 
@@ -51,13 +55,29 @@ def summary(text):
 
 
 class PingStream:
-    """Pings in the background until stop(); lost() then is the number without an answer."""
+    """Pings in the background. What was sent until stop() must have been answered by then, or while
+    stop() waits; what is sent during that wait does not count."""
 
     def __init__(self, namespace, to, interval=0.1, size=56):
         self.label = f"{namespace.name} pings {to}"
         self.child = namespace.start("ping", "-n", "-i", str(interval), "-s", str(size), to,
                                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        self.output = None
+        self.lines = []
+        self.answers = []       # sequence numbers, as they come
+        self.status = None      # requests sent, when asked for
+        self.result = None
+        self.reader = threading.Thread(target=self._read)
+        self.reader.start()
+
+    def _read(self):
+        for line in self.child.stdout:
+            self.lines.append(line)
+            answer = ANSWER.search(line)
+            status = STATUS.search(line)
+            if answer:
+                self.answers.append(int(answer.group(1)))
+            elif status:
+                self.status = int(status.group(1))
 
     def __enter__(self):
         return self
@@ -66,22 +86,30 @@ class PingStream:
         self.stop()
 
     def stop(self):
-        """(sent, lost, twice). The very last request may be without an answer: it had no time."""
-        if self.output is None:
-            self.child.send_signal(signal.SIGINT)
-            self.output, _ = self.child.communicate(timeout=20)
-        sent, received, twice = summary(self.output)
-        answered = {int(n) for n in re.findall(r"icmp_seq=(\d+) ttl", self.output)}
-        lost = [n for n in range(1, sent + 1) if n not in answered]
-        if lost and lost[-1] == sent:
-            lost.pop()
-        return sent, len(lost), twice
+        """(number sent, the lost ones, the number answered twice)."""
+        if self.result is None:
+            self.result = self._stop()
+        return self.result
+
+    def _stop(self):
+        try:
+            self.child.send_signal(signal.SIGQUIT)      # ping says how many it has sent
+            process.wait_until(lambda: self.status is not None, "ping's status")
+            process.wait_until(lambda: max(self.answers, default=0) >= self.status,
+                               "late answers", LATE_SECONDS)
+        except process.Failed:
+            pass
+        process.end(self.child, signal.SIGINT)
+        self.reader.join()
+        counted = [n for n in self.answers if n <= (self.status or 0)]
+        lost = sorted(set(range(1, (self.status or 0) + 1)) - set(counted))
+        return self.status or 0, lost, len(counted) - len(set(counted))
 
     def expect_no_loss(self, at_least=1):
         sent, lost, twice = self.stop()
         if sent < at_least or lost or twice:
             raise process.Failed(f"{self.label}: {sent} sent (at least {at_least} expected), "
-                                 f"{lost} lost, {twice} twice\n" + self.output[-2000:])
+                                 f"lost: {lost}, {twice} twice\n" + "".join(self.lines[-12:]))
 
 
 def iperf3(server, client, address, seconds=3, port=5201, timeout=None, extra=()):
