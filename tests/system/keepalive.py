@@ -5,7 +5,8 @@ import time
 from lib import noise, packets, scene, tap, wggo
 
 KEEPALIVE_SECONDS = 10      # whitepaper 6.5
-TOLERANCE_SECONDS = 1.5
+# Early is wrong; a machine that is short of CPUs may make it late.
+EARLY_SECONDS, LATE_SECONDS = 1.5, 5
 
 
 def test(t):
@@ -25,7 +26,7 @@ def test(t):
         started = time.monotonic()
         for _ in range(4):
             assert persistent.receive_packet(timeout=5, keepalives=True) == b""
-        assert 2 < time.monotonic() - started < 4 + TOLERANCE_SECONDS
+        assert 2 < time.monotonic() - started < 4 + LATE_SECONDS
     with t.case("wg set turns them off"):
         gw.wg("set", "wg0", "peer", s.client_keys[1].text, "persistent-keepalive", "off")
         while persistent.receive(noise.DATA, timeout=0.1):
@@ -36,9 +37,9 @@ def test(t):
         # Nobody answers an echo reply.
         passive.send_packet(packets.echo(scene.inner4(2), scene.HOST4, reply=True))
         started = time.monotonic()
-        assert passive.receive_packet(timeout=KEEPALIVE_SECONDS + 5, keepalives=True) == b""
+        assert passive.receive_packet(KEEPALIVE_SECONDS + LATE_SECONDS, keepalives=True) == b""
         waited = time.monotonic() - started
-        assert abs(waited - KEEPALIVE_SECONDS) < TOLERANCE_SECONDS, waited
+        assert -EARLY_SECONDS < waited - KEEPALIVE_SECONDS < LATE_SECONDS, waited
         assert passive.receive_packet(timeout=2, keepalives=True) is None
     with t.case("data that is answered is followed by none"):
         passive.ping(scene.inner4(2), scene.HOST4)
