@@ -296,6 +296,17 @@ static void take_ports(struct ctl *c, struct cf_config *wanted)
 	wanted->path = path;
 }
 
+/* What the file leaves open stays as it was chosen at start. */
+static void adopt_choices(const struct cf_config *settings, struct cf_config *wanted)
+{
+	if (wanted->control < 0)
+		wanted->control = settings->control;
+	if (wanted->n_workers == 0) {
+		memcpy(wanted->workers, settings->workers, sizeof(wanted->workers));
+		wanted->n_workers = settings->n_workers;
+	}
+}
+
 int ctl_apply(struct ctl *c, struct cf_config *wanted, bool first, struct cf_edits *done,
 	      struct cf_messages *errors)
 {
@@ -307,6 +318,7 @@ int ctl_apply(struct ctl *c, struct cf_config *wanted, bool first, struct cf_edi
 		running = snapshot(c);
 		if (running == NULL)
 			return -ENOMEM;
+		adopt_choices(c->settings, wanted);
 	}
 	rc = cf_diff(running, wanted, &edits, errors);
 	if (rc == 0) {

@@ -135,6 +135,11 @@ def wg_set_under_traffic(t, s, gw):
     with t.case("load makes what wg changed as the file says"):
         gw.wg("set", "wg0", "peer", s.client_keys[3].text, "remove")
         assert gw.load()["peers_added"] == 1
+    with t.case("a file that leaves CPUs open keeps those chosen at start"):
+        chosen = {key: gw.config.pop(key) for key in ("control", "workers")}
+        assert set(gw.load().values()) == {0}
+        gw.config.update(chosen)
+        assert set(gw.load().values()) == {0}
     with t.case("SIGHUP loads the file again"):
         gw.wg("set", "wg0", "peer", s.client_keys[3].text, "remove")
         gw.child.send_signal(signal.SIGHUP)
