@@ -17,8 +17,11 @@
 #include <time.h>
 
 #include <netlink/errno.h>
+#include <rte_common.h>
+#include <rte_mbuf.h>
 
 #include "control/log.h"
+#include "dataplane/publish.h"
 
 /* Room for bursts of changes, as when a routing daemon starts; the kernel charges some 1 KiB for
  * each message. */
@@ -43,11 +46,45 @@ unsigned int linux_addr_bytes(int family)
 
 /* ---- notifications ---- */
 
-static void link_message(struct ctl_linux *l, const struct nlmsghdr *nlh)
+/* The greatest packet that fits a buffer with what is put behind it. */
+static uint32_t buffer_mtu(const struct ctl_linux *l)
+{
+	return rte_pktmbuf_data_room_size(l->dp->pool) - RTE_PKTMBUF_HEADROOM - DP_TAILROOM_BYTES;
+}
+
+/* Somebody set the MTU of one of ours in Linux: it counts, as far as buffers go. */
+static void link_mtu(struct ctl_linux *l, uint32_t ifindex, uint32_t mtu)
+{
+	const struct linux_binding *b = linux_binding(l, ifindex);
+
+	if (!b)
+		return;
+	if (b->port) {
+		struct dp_port *port = l->dp->ports[b->port->id];
+
+		if (!port)
+			return;
+		mtu = RTE_MIN(mtu, (uint32_t)port->mtu_max);
+		if (mtu != port->mtu)
+			l->ways = true;
+		port->mtu = (uint16_t)mtu;
+	} else {
+		struct dp_iface *iface = atomic_load_explicit(&l->dp->ifaces[b->iface_id],
+							      memory_order_relaxed);
+
+		if (iface)
+			dp_publish_mtu(iface, (uint16_t)RTE_MIN(mtu, buffer_mtu(l)));
+	}
+}
+
+static void link_message(struct ctl_linux *l, struct nlmsghdr *nlh)
 {
 	const struct ifinfomsg *ifi = nlmsg_data(nlh);
+	const struct nlattr *mtu = nlmsg_find_attr(nlh, sizeof(*ifi), IFLA_MTU);
 	bool gone = nlh->nlmsg_type == RTM_DELLINK || !(ifi->ifi_flags & IFF_UP);
 
+	if (nlh->nlmsg_type == RTM_NEWLINK && mtu)
+		link_mtu(l, (uint32_t)ifi->ifi_index, nla_get_u32(mtu));
 	if (nlh->nlmsg_type == RTM_NEWLINK && !(ifi->ifi_change & (IFF_UP | IFF_RUNNING)))
 		return;
 	l->ways = true;

@@ -355,6 +355,7 @@ static int set_up(struct dp_port *port, uint16_t mtu, uint16_t queues, struct rt
 {
 	struct rte_eth_dev_info info;
 	int rc = rte_eth_dev_info_get(port->eth_id, &info);
+	uint16_t has;
 
 	if (rc != 0)
 		return fail(error, rc, "port %s: DPDK does not know device %s", port->name,
@@ -375,8 +376,9 @@ static int set_up(struct dp_port *port, uint16_t mtu, uint16_t queues, struct rt
 			    "port %s: device %s (%s) does not start: %s; DPDK's log says more",
 			    port->name, port->device, port->driver, strerror(-rc));
 	port->queues = queues;
-	if (!port->shared && rte_eth_dev_get_mtu(port->eth_id, &port->mtu) != 0)
-		port->mtu = RTE_ETHER_MTU;
+	if (!port->shared)
+		port->mtu = rte_eth_dev_get_mtu(port->eth_id, &has) == 0 ? has : RTE_ETHER_MTU;
+	port->mtu_max = port->mtu;
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #ifndef DATAPLANE_PORT_H
 #define DATAPLANE_PORT_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,11 +16,12 @@
 #define DP_PORTS_MAX 32
 
 struct dp_port {
-	uint16_t id;	 /* index in struct dp */
-	uint16_t eth_id; /* DPDK's */
-	uint16_t queues; /* rx and tx queues; worker i uses queue i */
-	uint16_t mtu;	 /* greatest IP packet */
-	bool shared;	 /* Linux keeps the interface and sees every frame itself */
+	uint16_t id;	      /* index in struct dp */
+	uint16_t eth_id;      /* DPDK's */
+	uint16_t queues;      /* rx and tx queues; worker i uses queue i */
+	_Atomic uint16_t mtu; /* greatest IP packet; control follows Linux, workers read */
+	uint16_t mtu_max;     /* what it was opened for: buffers hold no more */
+	bool shared;	      /* Linux keeps the interface and sees every frame itself */
 	uint8_t mac[6];
 	uint32_t linux_ifindex; /* its face in Linux: the interface itself, or the TAP; 0: none yet
 				 */

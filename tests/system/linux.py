@@ -46,6 +46,24 @@ def frames_to(capture, mac):
     return [frame for frame, _ in capture.frames() if frame[:6] == wanted]
 
 
+def mtus(t, s):
+    """What was allowed before, is not while the MTU is small, and is again afterwards."""
+    client = s.clients[1]
+    for device, origin, to in (("lan", client, scene.HOST4), ("wg0", s.host, scene.inner4(1))):
+        def fits():
+            return origin.run("ping", "-c", "1", "-W", "1", "-M", "do", "-s", "1350", to,
+                              check=False).returncode == 0
+
+        with t.case(f"the MTU of {device} is followed"):
+            before = s.gw.out("cat", f"/sys/class/net/{device}/mtu").strip()
+            process.wait_until(fits, "large packets pass")
+            s.gw.ip(f"link set {device} mtu 1300")
+            process.wait_until(lambda: not fits(), "large packets are refused")
+            s.gw.ip(f"link set {device} mtu {before}")
+            origin.ip("route flush cache")
+            process.wait_until(fits, "large packets pass again")
+
+
 def neighbours(t, s):
     client = s.clients[1]
     for label, namespace, device, mac, gateway4, gateway6 in (
@@ -162,6 +180,7 @@ def test(t):
     traffic.wait_reachable(s.clients[1], scene.HOST4)
     own_traffic(t, s)
     no_unreachables(t, s)
+    mtus(t, s)
     neighbours(t, s)
     routes(t, s, gw)
     configured(t, s, gw)
