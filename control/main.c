@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -560,6 +561,12 @@ int main(int argc, char **argv)
 	}
 	if (only_check)
 		return check(path);
+	/*
+	 * Freed small blocks are joined at once. Else a configuration that was read leaves so many
+	 * of them behind that each greater request walks and joins them: with 100 000 peers a page
+	 * of `wgdp-cli show peers` took a second instead of some 30 ms.
+	 */
+	mallopt(M_MXFAST, 0);
 	ctl_log_level(level);
 	c = calloc(1, sizeof(*c));
 	if (c == NULL)
