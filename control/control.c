@@ -91,6 +91,10 @@ static unsigned int take_handshakes(struct ctl *c)
 	bool under_load = dp_handshakes_waiting(c->dp) >= DP_HANDSHAKE_RING_PKTS / 8;
 	unsigned int n = dp_take_handshakes(c->dp, pkts, HANDSHAKES_PER_TURN);
 
+	/* Not older than the messages: this thread may have slept since the turn began, and 20 ms
+	 * between two initiations count. */
+	if (n > 0)
+		ctl_clock(&c->now);
 	for (unsigned int k = 0; k < n; k++)
 		take_handshake(c, pkts[k], under_load);
 	return n;
