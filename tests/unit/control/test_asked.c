@@ -15,6 +15,7 @@
 #include <rte_udp.h>
 
 #include "control/asked.h"
+#include "control/ending.h"
 #include "dataplane/publish.h"
 #include "tests/unit/control/net.h"
 #include "tests/unit/dataplane/whole.h"
@@ -547,6 +548,36 @@ static void test_out_and_in(void **state)
 }
 
 /* Some fragments never come; some are nonsense; a flood finds its bounds. */
+/* A port so narrow that no fragment fits, and a worker that takes nothing any more. */
+static void test_no_way(void **state)
+{
+	const struct dp_counters *c = &dp->control_counters;
+	static uint8_t frame[PACKET_MAX];
+	uint64_t seed = 0x6e61726f;
+
+	for (int v6 = 0; v6 < 2; v6++) {
+		struct rte_mbuf *m = packet(frame, outer(frame, v6, 1000, &seed));
+
+		dp->ports[0]->mtu = 48;
+		dp_note(m)->port_id = 0;
+		give(m, DP_ASK_FRAGMENT_OUT);
+		assert_int_equal(dp_counted(&c->drops[DP_DROP_outer_too_big]), v6 + 1);
+		assert_null(take());
+	}
+	for (int i = 0; i < 2 * DP_RING_PKTS; i++) {
+		struct rte_mbuf *m = packet(frame, 60);
+
+		dp_note(m)->ask = DP_ASK_OUT;
+		dp_note(m)->port_id = 0;
+		given++;
+		ctl_hand(dp, m, false);
+	}
+	assert_true(dp_counted(&c->drops[DP_DROP_worker_full]) >= DP_RING_PKTS);
+	for (struct rte_mbuf *m; (m = take());)
+		rte_pktmbuf_free(m);
+	dp->ports[0]->mtu = PORT_MTU;
+}
+
 static void test_incomplete(void **state)
 {
 	const _Atomic uint64_t *timeouts = &dp->control_counters.drops[DP_DROP_fragment_timeout];
@@ -710,6 +741,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(test_fragment_inner, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_fragment_to_port, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_out_and_in, setup, teardown),
+	cmocka_unit_test_setup_teardown(test_no_way, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_incomplete, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_nonsense, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_resolve, setup, teardown),
