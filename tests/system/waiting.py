@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Packets that wait for a session or a next hop: at most 128 a peer, the oldest goes first, and each
-ends with a name when there is nothing to wait for any more. The peers are silent on purpose."""
+"""Packets that wait for a session or a next hop: at most 128 a peer, the oldest goes first, and
+each ends with a name when there is nothing to wait for any more. The peers are silent."""
 import time
 
 from lib import packets, process, scene, tap, wggo
