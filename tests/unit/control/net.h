@@ -99,7 +99,7 @@ static inline uint64_t net_now_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-#define NET_PATIENCE_MS 10000
+#define NET_PATIENCE_MS 30000
 
 /* Turns the crank until the condition holds; fails after NET_PATIENCE_MS. */
 #define NET_AWAIT(condition, crank)                                                                \
