@@ -124,6 +124,8 @@ void ctl_unwatch(struct ctl *c, int fd);
 /* All of an interface but peers and keys: TUN, tables, UAPI. NULL, and the cause is logged. */
 struct ctl_iface *ctl_iface_new(struct ctl *c, const char *name, uint16_t mtu);
 void ctl_iface_free(struct ctl_iface *i);
+/* Listen port, mark and Linux's routes decide the ways out: all of them anew, some a turn. */
+void ctl_iface_ways_anew(struct ctl_iface *i);
 struct ctl_iface *ctl_iface_by_name(const struct ctl *c, const char *name);
 int ctl_iface_set_listen_port(struct ctl_iface *i, uint16_t port);
 int ctl_iface_set_mtu(struct ctl_iface *i, uint16_t mtu);

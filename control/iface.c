@@ -116,8 +116,7 @@ void ctl_iface_free(struct ctl_iface *i)
 	free(i);
 }
 
-/* Listen port, mark and routes decide the ways: all of them anew, some a turn. */
-static void ways_anew(struct ctl_iface *i)
+void ctl_iface_ways_anew(struct ctl_iface *i)
 {
 	i->way_cursor = TAILQ_FIRST(&i->peers);
 }
@@ -148,7 +147,7 @@ int ctl_iface_set_listen_port(struct ctl_iface *i, uint16_t port)
 		to.has_local = false;
 		hs_peer_set_endpoint(p->hs, &to);
 	}
-	ways_anew(i);
+	ctl_iface_ways_anew(i);
 	return 0;
 }
 
@@ -186,7 +185,7 @@ void ctl_iface_set_key(struct ctl_iface *i, const uint8_t *key)
 void ctl_iface_set_fwmark(struct ctl_iface *i, uint32_t mark)
 {
 	i->fwmark = mark;
-	ways_anew(i);
+	ctl_iface_ways_anew(i);
 }
 
 /* Adds to or removes from a set of prefixes; the caller knows that it does not add one twice. */

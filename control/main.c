@@ -281,7 +281,7 @@ static void on_ways_changed(void *ctx)
 
 	for (unsigned int k = 0; k < DP_IFACES_MAX; k++)
 		if (c->ifaces[k] != NULL)
-			c->ifaces[k]->way_cursor = TAILQ_FIRST(&c->ifaces[k]->peers);
+			ctl_iface_ways_anew(c->ifaces[k]);
 }
 
 static void on_neighbour(void *ctx, uint32_t ifindex, int family, const uint8_t *addr,

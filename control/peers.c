@@ -302,7 +302,8 @@ bool ctl_peer_usable(const struct ctl_peer *p)
 {
 	const struct dp_session *s = atomic_load_explicit(&p->dp->current, memory_order_relaxed);
 
-	/* Seconds of slack: workers decide by their own clock, and would hand packets back. */
+	/* A tenth of a second of slack: workers decide by their own clock, and would hand packets
+	 * back. */
 	return s != NULL &&
 	       p->iface->ctl->now.mono_ns + WG_NS_PER_S / 10 < s->birth_ns + WG_REJECT_AFTER_NS &&
 	       dp_counted(&s->send_counter) < WG_REJECT_AFTER_MESSAGES - CTL_STAGED_MAX_PKTS;
