@@ -1,7 +1,7 @@
 /*
  * The control lcore: everything that joins handshake/, dataplane/, config/ and the Linux face.
  * Private to the composition; all of it runs on one thread, which is the only writer of every table
- * that workers read. main.c starts it, control.c is its loop.
+ * that workers read. start.c starts it, control.c is its loop.
  *
  *   iface.c   WireGuard interfaces      peers.c   their peers, what waits for a session, ways out
  *   upcalls.c what the handshake asks   emit.c    handshake messages as frames
@@ -109,6 +109,12 @@ struct ctl {
 	struct hs_now started;
 	uint64_t verdicts[HS_VERDICT_N];
 };
+
+/* ---- start.c ---- */
+
+/* Starts all, runs until a signal or a `stop`, and ends all. c has its settings; EXIT_SUCCESS or
+ * EXIT_FAILURE, with the cause logged. */
+int ctl_start(struct ctl *c);
 
 /* ---- control.c ---- */
 

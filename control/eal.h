@@ -1,4 +1,4 @@
-/* DPDK's environment: memory and lcores. Called once, by main.c, before and after all else. */
+/* DPDK's environment: memory and lcores. Called once, by start.c, before and after all else. */
 #ifndef CONTROL_EAL_H
 #define CONTROL_EAL_H
 

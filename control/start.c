@@ -1,0 +1,473 @@
+/*
+ * Starting and stopping: what the file leaves open, then the start order in one table (steps[]),
+ * the control lcore's loop, and the same table backwards. The loop itself is in control.c.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <rte_launch.h>
+#include <rte_lcore.h>
+#include <systemd/sd-daemon.h>
+
+#include "config/yaml.h"
+#include "control/control.h"
+#include "control/eal.h"
+#include "control/log.h"
+
+#define MTU_DEFAULT	    1500
+#define WORKER_NICE	    (-19) /* a worker that shares its CPU must not wait out a time slice */
+#define PORT_OVERHEAD_BYTES 80	  /* outer IPv6, UDP and WireGuard around an inner packet */
+
+/* Start-up state that nothing needs later. */
+struct start {
+	struct ctl *c;
+	struct ctl_eal eal;
+	int cpus[DP_WORKERS_MAX];
+	unsigned int lcores[DP_WORKERS_MAX];
+	bool workers_run;
+	bool eal_runs;
+};
+
+/* ---- the settings that the file leaves open ---- */
+
+static int nth_cpu(const cpu_set_t *set, int n)
+{
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, set) && n-- == 0)
+			return cpu;
+	return -1;
+}
+
+/* CPUs that are not named: control on the lowest, a worker on each other. 0 or -EINVAL. */
+static int choose_cpus(struct start *s)
+{
+	struct cf_config *f = s->c->settings;
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set) != 0)
+		return -errno;
+	if (f->control < 0) {
+		int n = 0;
+
+		/* The lowest that no worker has been given, if there is one. */
+		f->control = nth_cpu(&set, 0);
+		for (int cpu; (cpu = nth_cpu(&set, n)) >= 0; n++) {
+			bool taken = false;
+
+			for (unsigned int k = 0; k < f->n_workers; k++)
+				taken |= f->workers[k] == cpu;
+			if (!taken) {
+				f->control = cpu;
+				break;
+			}
+		}
+	}
+	if (f->n_workers == 0) {
+		for (int n = 0, cpu; (cpu = nth_cpu(&set, n)) >= 0; n++)
+			if (cpu != f->control && f->n_workers < CF_WORKERS_MAX)
+				f->workers[f->n_workers++] = cpu;
+		if (f->n_workers == 0)
+			f->workers[f->n_workers++] = f->control;
+	}
+	for (unsigned int k = 0; k < f->n_workers; k++) {
+		s->cpus[k] = f->workers[k];
+		s->lcores[k] = k + 1;
+		if (f->workers[k] >= CPU_SETSIZE || !CPU_ISSET(f->workers[k], &set)) {
+			ctl_log(CTL_ERROR, "%s: workers: this process may not use CPU %d", f->path,
+				f->workers[k]);
+			return -EINVAL;
+		}
+	}
+	if (f->control >= CPU_SETSIZE || !CPU_ISSET(f->control, &set)) {
+		ctl_log(CTL_ERROR, "%s: control: this process may not use CPU %d", f->path,
+			f->control);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static bool has_pci(const struct cf_config *f)
+{
+	for (size_t k = 0; k < f->n_ports; k++)
+		if (cf_port_device(&f->ports[k]) == CF_DEVICE_PCI)
+			return true;
+	return false;
+}
+
+static uint16_t greatest_mtu(const struct cf_config *f)
+{
+	uint16_t mtu = MTU_DEFAULT;
+
+	for (size_t k = 0; k < f->n_ports; k++)
+		mtu = f->ports[k].mtu > mtu ? f->ports[k].mtu : mtu;
+	for (size_t k = 0; k < f->n_interfaces; k++) {
+		unsigned int outer = f->interfaces[k].mtu + PORT_OVERHEAD_BYTES;
+
+		mtu = outer > mtu ? (uint16_t)(outer > UINT16_MAX ? UINT16_MAX : outer) : mtu;
+	}
+	return mtu;
+}
+
+/* ---- the start order ---- */
+
+static int start_settings(struct start *s)
+{
+	/*
+	 * No core file may hold keys, and no other process of this user look into us. (A leak
+	 * checker has to, so builds with one keep this open.)
+	 */
+#ifndef __SANITIZE_ADDRESS__
+	if (prctl(PR_SET_DUMPABLE, 0) != 0)
+		return -errno;
+#endif
+	return choose_cpus(s);
+}
+
+static int start_signals(struct start *s)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	/* Before any thread exists: all inherit it. SIGPIPE is for writes to clients that went. */
+	if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+		return -errno;
+	s->c->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	s->c->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (s->c->epoll_fd < 0 || s->c->signal_fd < 0)
+		return -errno;
+	return ctl_watch(s->c, s->c->signal_fd, s->c);
+}
+
+static void stop_signals(struct start *s)
+{
+	close(s->c->epoll_fd);
+	close(s->c->signal_fd);
+}
+
+/* First of all that others can see: it is also what keeps a second start out. */
+static int start_rpc(struct start *s)
+{
+	struct ctl *c = s->c;
+	int other = 0;
+
+	c->rpc = cf_rpc_open(c->settings->socket, ctl_rpc_methods, c, &other);
+	if (c->rpc == NULL && errno == EADDRINUSE) {
+		ctl_log(CTL_ERROR,
+			"%s: already running (pid %d holds %s): stop it with wgdp-cli -s %s stop",
+			c->settings->path, other, c->settings->socket, c->settings->socket);
+		return -EADDRINUSE;
+	}
+	if (c->rpc == NULL) {
+		ctl_log(CTL_ERROR, "%s: %m", c->settings->socket);
+		return -errno;
+	}
+	return ctl_watch(c, cf_rpc_fd(c->rpc), c->rpc);
+}
+
+static void stop_rpc(struct start *s)
+{
+	cf_rpc_close(s->c->rpc);
+}
+
+static int start_eal(struct start *s)
+{
+	const struct cf_config *f = s->c->settings;
+	int rc;
+
+	s->eal.control_cpu = f->control;
+	s->eal.worker_cpus = s->cpus;
+	s->eal.n_workers = f->n_workers;
+	s->eal.packet_buffers = f->packet_buffers;
+	s->eal.mtu_max = greatest_mtu(f);
+	s->eal.pci = has_pci(f);
+	s->c->hugepages = f->hugepages == CF_HUGEPAGES_AUTO && ctl_eal_hugepages(&s->eal);
+	if (f->hugepages == CF_HUGEPAGES_AUTO && !s->c->hugepages)
+		ctl_log(CTL_WARNING,
+			"not enough free hugepages: using ordinary pages, which is slower. Reserve "
+			"some with: echo 512 >/proc/sys/vm/nr_hugepages");
+	rc = ctl_eal_start(&s->eal, s->c->hugepages);
+	s->eal_runs = rc == 0;
+	return rc;
+}
+
+static void stop_eal(struct start *s)
+{
+	if (s->eal_runs)
+		ctl_eal_stop();
+}
+
+static int start_dataplane(struct start *s)
+{
+	const struct cf_config *f = s->c->settings;
+	char error[256] = "out of memory";
+	struct dp_settings settings = {
+		.cpus = s->cpus,
+		.lcores = s->lcores,
+		.n_workers = (uint16_t)f->n_workers,
+		.backoff = f->idle == CF_IDLE_BACKOFF ||
+			   (f->idle == CF_IDLE_DEFAULT && !has_pci(f)),
+		.packet_buffers = f->packet_buffers,
+		.mtu_max = s->eal.mtu_max,
+	};
+
+	s->c->dp = dp_new(&settings, error, sizeof(error));
+	if (s->c->dp == NULL) {
+		ctl_log(CTL_ERROR, "data plane: %s", error);
+		return -ENOMEM;
+	}
+	return ctl_watch(s->c, s->c->dp->control_bell.fd, s->c->dp);
+}
+
+static void stop_dataplane(struct start *s)
+{
+	if (s->c->dp != NULL)
+		dp_free(s->c->dp);
+}
+
+static int start_ports(struct start *s)
+{
+	struct dp *dp = s->c->dp;
+	const struct cf_config *f = s->c->settings;
+	char error[256];
+
+	for (size_t k = 0; k < f->n_ports; k++) {
+		struct dp_port *port = calloc(1, sizeof(*port));
+		int rc;
+
+		if (port == NULL)
+			return -ENOMEM;
+		rc = dp_port_open(port, dp->n_ports, f->ports[k].name, f->ports[k].device,
+				  f->ports[k].mtu, dp->n_workers, dp->pool, error, sizeof(error));
+		if (rc != 0) {
+			ctl_log(CTL_ERROR, "%s: %s", f->path, error);
+			free(port);
+			return rc;
+		}
+		dp->ports[dp->n_ports++] = port;
+	}
+	return 0;
+}
+
+static void stop_ports(struct start *s)
+{
+	struct dp *dp = s->c->dp;
+
+	while (dp->n_ports > 0) {
+		struct dp_port *port = dp->ports[--dp->n_ports];
+
+		dp->ports[dp->n_ports] = NULL;
+		dp_port_close(port);
+		free(port);
+	}
+}
+
+static void on_ways_changed(void *ctx)
+{
+	struct ctl *c = ctx;
+
+	for (unsigned int k = 0; k < DP_IFACES_MAX; k++)
+		if (c->ifaces[k] != NULL)
+			ctl_iface_ways_anew(c->ifaces[k]);
+}
+
+static void on_neighbour(void *ctx, uint32_t ifindex, int family, const uint8_t *addr,
+			 const uint8_t *mac)
+{
+	struct ctl *c = ctx;
+
+	ctl_peers_neighbour(c, ifindex, family, addr, mac == NULL);
+	ctl_asked_neighbour(c->asked, ifindex, family, addr, mac);
+}
+
+static int start_face(struct start *s)
+{
+	static const struct ctl_linux_ops ops = {on_ways_changed, on_neighbour};
+	struct ctl *c = s->c;
+	char error[256];
+	int rc;
+
+	c->netlink = ctl_linux_new(c->dp, &ops, c, error, sizeof(error));
+	if (c->netlink == NULL)
+		goto failed;
+	c->face = ctl_face_new(c->dp, c->settings->control, error, sizeof(error));
+	if (c->face == NULL)
+		goto failed;
+	c->asked = ctl_asked_new(c->dp, c->netlink, error, sizeof(error));
+	if (c->asked == NULL)
+		goto failed;
+	for (unsigned int k = 0; k < c->dp->n_ports; k++) {
+		struct dp_port *port = c->dp->ports[k];
+
+		if (port->shared) {
+			ctl_face_share(c->face, port->linux_ifindex);
+		} else {
+			rc = ctl_face_add_tap(c->face, port, error, sizeof(error));
+			if (rc < 0)
+				goto failed;
+			port->linux_ifindex = (uint32_t)rc;
+		}
+		rc = ctl_linux_bind_port(c->netlink, port);
+		if (rc == 0)
+			rc = ctl_linux_link_up(c->netlink, port->linux_ifindex,
+					       port->shared ? 0 : port->mtu);
+		if (rc != 0) {
+			ctl_log(CTL_ERROR, "port %s: %s", port->name, strerror(-rc));
+			return rc;
+		}
+	}
+	rc = ctl_face_start(c->face);
+	return rc == 0 ? ctl_watch(c, ctl_linux_fd(c->netlink), c->netlink) : rc;
+
+failed:
+	ctl_log(CTL_ERROR, "Linux face: %s", error);
+	return -EIO;
+}
+
+static void stop_face(struct start *s)
+{
+	struct ctl *c = s->c;
+
+	if (c->asked != NULL)
+		ctl_asked_free(c->asked);
+	ctl_face_free(c->face);
+	if (c->netlink != NULL)
+		ctl_linux_free(c->netlink);
+}
+
+/* On a CPU of its own a worker goes before whatever else the kernel runs there. */
+static int run_worker_first(void *arg)
+{
+	/* Refused without the right to: no harm. */
+	setpriority(PRIO_PROCESS, 0, WORKER_NICE);
+	return dp_worker_run(arg);
+}
+
+static int start_workers(struct start *s)
+{
+	struct dp *dp = s->c->dp;
+	int rc = 0;
+
+	s->workers_run = true;
+	/* One that shares control's CPU must leave it its part. */
+	for (unsigned int k = 0; k < dp->n_workers && rc == 0; k++)
+		rc = rte_eal_remote_launch(dp->workers[k]->cpu == s->c->settings->control
+						   ? dp_worker_run
+						   : run_worker_first,
+					   dp->workers[k], dp->workers[k]->lcore);
+	return rc;
+}
+
+static void stop_workers(struct start *s)
+{
+	if (!s->workers_run)
+		return;
+	atomic_store(&s->c->dp->stop, true);
+	rte_eal_mp_wait_lcore();
+}
+
+/* What runs is the only truth from here on: the file's copy of it, and of its keys, goes. */
+static void forget_interfaces(struct cf_config *f)
+{
+	struct cf_config *spent = calloc(1, sizeof(*spent));
+
+	if (spent == NULL)
+		return;
+	spent->interfaces = f->interfaces;
+	spent->n_interfaces = f->n_interfaces;
+	f->interfaces = NULL;
+	f->n_interfaces = 0;
+	cf_config_free(spent);
+}
+
+static int start_config(struct start *s)
+{
+	struct cf_messages errors = {0};
+	struct cf_edits done = {0};
+	int rc = ctl_linux_start(s->c->netlink);
+
+	if (rc == 0)
+		rc = ctl_apply(s->c, s->c->settings, true, &done, &errors);
+	for (size_t k = 0; k < errors.n; k++)
+		ctl_log(CTL_ERROR, "%s", errors.at[k]);
+	if (rc != 0 && errors.n == 0)
+		ctl_log(CTL_ERROR, "%s: %s", s->c->settings->path, strerror(-rc));
+	cf_messages_free(&errors);
+	if (rc == 0)
+		forget_interfaces(s->c->settings);
+	return rc;
+}
+
+static void stop_config(struct start *s)
+{
+	for (unsigned int k = 0; k < DP_IFACES_MAX; k++)
+		if (s->c->ifaces[k] != NULL)
+			ctl_iface_free(s->c->ifaces[k]);
+}
+
+/* In this order, and stopped in the opposite one. */
+static const struct step {
+	const char *name;
+	int (*start)(struct start *s);
+	void (*stop)(struct start *s);
+} steps[] = {
+	{"settings", start_settings, NULL},
+	{"signals", start_signals, stop_signals},
+	{"control socket", start_rpc, stop_rpc},
+	{"DPDK", start_eal, stop_eal},
+	{"data plane", start_dataplane, stop_dataplane},
+	{"ports", start_ports, stop_ports},
+	{"Linux face", start_face, stop_face},
+	{"workers", start_workers, stop_workers},
+	{"interfaces and peers", start_config, stop_config},
+};
+#define STEPS (sizeof(steps) / sizeof(steps[0]))
+
+static unsigned int count_interfaces(const struct ctl *c)
+{
+	unsigned int n = 0;
+
+	for (unsigned int k = 0; k < DP_IFACES_MAX; k++)
+		n += c->ifaces[k] != NULL;
+	return n;
+}
+
+int ctl_start(struct ctl *c)
+{
+	struct start s = {.c = c};
+	size_t done = 0;
+	int rc = 0;
+
+	ctl_clock(&c->now);
+	c->started = c->now;
+	while (done < STEPS && rc == 0) {
+		rc = steps[done].start(&s);
+		done++;
+	}
+	if (rc == 0) {
+		ctl_log(CTL_NOTICE, "ready: %u workers, %u ports, %u interfaces", c->dp->n_workers,
+			c->dp->n_ports, count_interfaces(c));
+		sd_notify(0, "READY=1");
+		ctl_run(c);
+		sd_notify(0, "STOPPING=1");
+	} else {
+		ctl_log(CTL_ERROR, "not started: %s: %s", steps[done - 1].name, strerror(-rc));
+	}
+	/* Handshake state and sessions are wiped before the workers end, so nothing half is sent.
+	 */
+	while (done-- > 0)
+		if (steps[done].stop != NULL)
+			steps[done].stop(&s);
+	return rc == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
