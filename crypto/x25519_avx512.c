@@ -1,0 +1,1 @@
+#include "crypto/x25519_avx512.h"
