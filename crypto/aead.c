@@ -77,6 +77,11 @@ const char *cr_aead_backend(const struct cr_aead *aead)
 	return aead->backend->name;
 }
 
+const struct cr_aead_backend *cr_aead_backend_at(unsigned int i)
+{
+	return i < N_BACKENDS ? backends[i] : NULL;
+}
+
 const char *cr_aead_backend_name(unsigned int i)
 {
 	return i < N_BACKENDS ? backends[i]->name : NULL;
@@ -95,27 +100,41 @@ static bool overlap(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_l
 	       (uintptr_t)b < (uintptr_t)a + a_len;
 }
 
+/* What is written for packet i, against all that the burst reads and else writes. */
+static void check_dst(const struct cr_packet *packets, unsigned int n, unsigned int i,
+		      size_t src_extra, size_t dst_extra)
+{
+	const uint8_t *dst = packets[i].dst;
+	size_t len = packets[i].len_bytes + dst_extra;
+
+	if (overlap(dst, len, (const uint8_t *)packets, n * sizeof(*packets)))
+		broken("dst overlaps the packets of the burst", i);
+	for (unsigned int j = 0; j < n; j++) {
+		const struct cr_packet *p = &packets[j];
+
+		if (overlap(dst, len, p->key, CR_KEY_BYTES))
+			broken("dst overlaps a key", i);
+		if (j == i && p->src == dst)
+			continue;
+		if (overlap(dst, len, p->src, p->len_bytes + src_extra))
+			broken("dst overlaps a src", i);
+		if (j != i && overlap(dst, len, p->dst, p->len_bytes + dst_extra))
+			broken("dst overlaps another dst", i);
+	}
+}
+
+/* A packet is len_bytes + src_extra at its src and len_bytes + dst_extra at its dst. */
 static void check_burst(const struct cr_packet *packets, unsigned int n, size_t src_extra,
 			size_t dst_extra)
 {
 	for (unsigned int i = 0; i < n; i++) {
-		const struct cr_packet *p = &packets[i];
-		size_t src_len = p->len_bytes + src_extra, dst_len = p->len_bytes + dst_extra;
-
-		if (p->len_bytes > CR_LEN_MAX_BYTES)
+		if (packets[i].len_bytes > CR_LEN_MAX_BYTES)
 			broken("longer than CR_LEN_MAX_BYTES", i);
-		if (!p->key)
+		if (!packets[i].key)
 			broken("no key", i);
-		if (p->src != p->dst && overlap(p->src, src_len, p->dst, dst_len))
-			broken("dst overlaps src", i);
-		for (unsigned int j = 0; j < n; j++) {
-			const struct cr_packet *q = &packets[j];
-
-			if (j != i && (overlap(p->dst, dst_len, q->dst, q->len_bytes + dst_extra) ||
-				       overlap(p->dst, dst_len, q->src, q->len_bytes + src_extra)))
-				broken("dst overlaps another packet", i);
-		}
 	}
+	for (unsigned int i = 0; i < n; i++)
+		check_dst(packets, n, i, src_extra, dst_extra);
 }
 #else
 static void check_burst(const struct cr_packet *packets, unsigned int n, size_t src_extra,

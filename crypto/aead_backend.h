@@ -13,7 +13,8 @@
 /*
  * seal and open obey the contract of cr_seal_burst() and cr_open_burst() for n from 1 to
  * CR_BURST_MAX; aead.c has checked n. state is what state_new() gave: one thread's scratch. After a
- * burst it must hold no key, key stream, one-time key or computed tag.
+ * burst it must hold no key, key stream, one-time key or computed tag, nor may the stack; nor the
+ * vector registers, except after "ipsec-mb" (a library's code) and "reference" (compiled C).
  */
 struct cr_aead_backend {
 	const char *name;
@@ -28,6 +29,10 @@ struct cr_aead_backend {
 
 extern const struct cr_aead_backend cr_aead_ref;
 extern const struct cr_aead_backend cr_aead_ipsec_mb;
+
+/* The i-th back end, fastest first, NULL past the last; on any CPU, so ask available(). For tests.
+ */
+const struct cr_aead_backend *cr_aead_backend_at(unsigned int i);
 
 /*
  * State for cr_aead_ipsec_mb held to one of the library's instruction sets, an IMB_ARCH from

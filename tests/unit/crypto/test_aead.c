@@ -186,16 +186,14 @@ static void random_bursts(void **state)
 		make_burst(&burst, &seed);
 		for (unsigned int k = 0; k < n_v; k++) {
 			place(&burst, &seed, false);
-			check_sealed(&burst,
-				     v[k].backend->seal(v[k].state, burst.packets, burst.n));
+			check_sealed(&burst, variant_seal(&v[k], burst.packets, burst.n));
 
 			place(&burst, &seed, true);
 			for (unsigned int i = 0; i < burst.n; i++)
 				counters[i] = burst.packets[i].counter;
 			burst.bad = pick_bad(&seed, burst.n);
 			spoil(&burst, &seed);
-			check_opened(&burst,
-				     v[k].backend->open(v[k].state, burst.packets, burst.n));
+			check_opened(&burst, variant_open(&v[k], burst.packets, burst.n));
 			for (unsigned int i = 0; i < burst.n; i++)
 				burst.packets[i].counter = counters[i];
 		}
@@ -224,7 +222,7 @@ static void flip_bits_from(const struct variant *v, size_t len, size_t first_bit
 	}
 	burst.n = n + 1;
 	burst.bad = all_of(n);
-	assert_true(v->backend->open(v->state, burst.packets, n + 1) == UINT64_C(1) << n);
+	assert_true(variant_open(v, burst.packets, n + 1) == UINT64_C(1) << n);
 	for (unsigned int i = 0; i <= n; i++) {
 		if (i < n)
 			assert_true(cr_is_zero(dst_slots[i], len));
@@ -272,10 +270,10 @@ static void longest_packets(void **state)
 	for (unsigned int k = 0; k < n_v; k++) {
 		struct cr_packet p = {key, UINT64_MAX, text, got, CR_LEN_MAX_BYTES};
 
-		assert_true(v[k].backend->seal(v[k].state, &p, 1) == 1);
+		assert_true(variant_seal(&v[k], &p, 1) == 1);
 		assert_memory_equal(got, want, sizeof(want));
 		p.src = got;
-		assert_true(v[k].backend->open(v[k].state, &p, 1) == 1);
+		assert_true(variant_open(&v[k], &p, 1) == 1);
 		assert_memory_equal(got, text, sizeof(text));
 	}
 	variants_close(v, n_v);

@@ -70,13 +70,13 @@ static void *run_bursts(void *arg)
 	for (unsigned int i = 0; i < N_PACKETS; i++)
 		packets[i] = (struct cr_packet){vault->key[i], i, vault->text[i], vault->out[i],
 						LEN_BYTES};
-	masks[0] = v->backend->seal(v->state, packets, N_PACKETS);
+	masks[0] = variant_seal(v, packets, N_PACKETS);
 	for (unsigned int i = 0; i < N_PACKETS; i++)
 		packets[i].src = vault->sealed[i];
-	masks[1] = v->backend->open(v->state, packets, N_PACKETS);
+	masks[1] = variant_open(v, packets, N_PACKETS);
 	for (unsigned int i = 0; i < N_PACKETS; i++)
 		packets[i].src = vault->forged[i];
-	masks[2] = v->backend->open(v->state, packets, N_PACKETS);
+	masks[2] = variant_open(v, packets, N_PACKETS);
 	return masks[0] == all_of(N_PACKETS) && masks[1] == masks[0] && masks[2] == 0 ? vault
 										      : NULL;
 }
