@@ -8,8 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define BENCH_SAMPLES_MAX 31
-#define BENCH_NAME_BYTES  64
+#define BENCH_NAME_BYTES 64
 
 struct bench_options {
 	bool json;
@@ -22,15 +21,23 @@ struct bench_result {
 	char name[BENCH_NAME_BYTES];
 	const char *unit;
 	struct bench_result *ratio_to; /* how many times faster than that; NULL: no ratio */
-	unsigned int n;
-	double samples[BENCH_SAMPLES_MAX];
+	unsigned int n, room;
+	double *samples;
 };
 
 struct bench_report {
 	const char *bench;
 	bool hugepages;
+	double core_per_tsc; /* core cycles per TSC cycle; 0: not measured */
 	struct bench_result **results;
 	unsigned int n, room;
+	struct bench_summary *summary; /* in the order of bench_summarise() */
+	unsigned int n_summary;
+};
+
+struct bench_summary {
+	char what[BENCH_NAME_BYTES];
+	const struct bench_result *result; /* one with a ratio */
 };
 
 /* Is a result of that name asked for? */
@@ -41,6 +48,14 @@ struct bench_result *bench_result(struct bench_report *r, const char *unit, cons
 	__attribute__((format(printf, 3, 4)));
 /* Samples of two results that stand in a ratio are added in the same rounds. */
 void bench_sample(struct bench_result *result, double value);
+/* The nearest rank; of at least one sample. */
+double bench_percentile(const struct bench_result *result, unsigned int percent);
+/* How many times faster than ratio_to: the median over the rounds, and the ratio of the p5s. */
+double bench_ratio(const struct bench_result *result);
+double bench_ratio_p5(const struct bench_result *result);
+/* A line at the end that repeats the ratio of a result. */
+void bench_summarise(struct bench_report *r, const struct bench_result *result, const char *format,
+		     ...) __attribute__((format(printf, 3, 4)));
 /* The table or the JSON object, on standard output. 0 or -errno (of writing). */
 int bench_print(const struct bench_report *r, const struct bench_options *o);
 void bench_report_free(struct bench_report *r);
@@ -57,5 +72,6 @@ bool bench_eal(bool *hugepages);
 
 /* Subcommands: exit status. */
 int bench_path(const struct bench_options *o);
+int bench_crypto(const struct bench_options *o);
 
 #endif

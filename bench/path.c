@@ -19,6 +19,7 @@
 #define UNIT	     "tsc_cycles/packet"
 #define BACKENDS_MAX 8
 #define SIZES	     5
+#define ROUNDS_MAX   31
 #define ENTRIES_MAX  6
 
 static const unsigned int sizes[SIZES] = {64, 256, 576, 1420, BENCH_IMIX};
@@ -193,7 +194,7 @@ static bool sample_all(struct run *r)
 {
 	double deadline = bench_seconds() + r->o->seconds;
 
-	for (unsigned int round = 0; round <= BENCH_SAMPLES_MAX; round++) {
+	for (unsigned int round = 0; round <= ROUNDS_MAX; round++) {
 		if (round > 0 && bench_seconds() >= deadline)
 			break;
 		for (unsigned int i = 0; round == 1 && i < r->report.n; i++)
@@ -201,7 +202,7 @@ static bool sample_all(struct run *r)
 		for (unsigned int i = 0; i < r->n_measured; i++) {
 			if (round > 1 && bench_seconds() >= deadline)
 				break;
-			bench_progress("path: round %u of %u, %u %%", round, BENCH_SAMPLES_MAX,
+			bench_progress("path: round %u of %u, %u %%", round, ROUNDS_MAX,
 				       100 * i / r->n_measured);
 			if (!sample(r, &r->measured[i])) {
 				bench_progress_end();

@@ -20,6 +20,7 @@
 #include <rte_version.h>
 
 #define LINE_BYTES     256
+#define SAMPLES_ROOM   32 /* of a result at first; doubles */
 #define HUGEPAGES_MIN  64 /* of 2 MiB: what the benches take at most without many peers */
 #define FREE_HUGEPAGES "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages"
 
@@ -66,15 +67,22 @@ struct bench_result *bench_result(struct bench_report *r, const char *unit, cons
 
 void bench_sample(struct bench_result *result, double value)
 {
-	if (result->n < BENCH_SAMPLES_MAX)
-		result->samples[result->n++] = value;
+	if (result->n == result->room) {
+		result->room = result->room ? 2 * result->room : SAMPLES_ROOM;
+		result->samples =
+			need(realloc(result->samples, result->room * sizeof(result->samples[0])));
+	}
+	result->samples[result->n++] = value;
 }
 
 void bench_report_free(struct bench_report *r)
 {
-	for (unsigned int i = 0; i < r->n; i++)
+	for (unsigned int i = 0; i < r->n; i++) {
+		free(r->results[i]->samples);
 		free(r->results[i]);
+	}
 	free(r->results);
+	free(r->summary);
 }
 
 static int compare(const void *a, const void *b)
@@ -84,30 +92,58 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* The nearest rank. */
-static double percentile(const double *samples, unsigned int n, unsigned int percent)
+/* Sorts the samples. */
+static double percentile(double *samples, unsigned int n, unsigned int percent)
 {
-	double sorted[BENCH_SAMPLES_MAX];
-
-	memcpy(sorted, samples, n * sizeof(sorted[0]));
-	qsort(sorted, n, sizeof(sorted[0]), compare);
-	return sorted[(n - 1) * percent / 100];
+	qsort(samples, n, sizeof(samples[0]), compare);
+	return samples[(uint64_t)(n - 1) * percent / 100];
 }
 
-static double median(const struct bench_result *r)
+double bench_percentile(const struct bench_result *r, unsigned int percent)
 {
-	return percentile(r->samples, r->n, 50);
+	double *sorted = need(malloc(r->n * sizeof(sorted[0]))), value;
+
+	memcpy(sorted, r->samples, r->n * sizeof(sorted[0]));
+	value = percentile(sorted, r->n, percent);
+	free(sorted);
+	return value;
 }
 
 /* Sample by sample, since both were taken right after each other. */
-static double ratio(const struct bench_result *r)
+double bench_ratio(const struct bench_result *r)
 {
 	unsigned int n = r->n < r->ratio_to->n ? r->n : r->ratio_to->n;
-	double ratios[BENCH_SAMPLES_MAX];
+	double *ratios = need(malloc(n * sizeof(ratios[0]))), value;
 
 	for (unsigned int i = 0; i < n; i++)
 		ratios[i] = r->ratio_to->samples[i] / r->samples[i];
-	return percentile(ratios, n, 50);
+	value = percentile(ratios, n, 50);
+	free(ratios);
+	return value;
+}
+
+double bench_ratio_p5(const struct bench_result *r)
+{
+	return bench_percentile(r->ratio_to, 5) / bench_percentile(r, 5);
+}
+
+static bool has_ratio(const struct bench_result *r)
+{
+	return r->n && r->ratio_to && r->ratio_to->n;
+}
+
+void bench_summarise(struct bench_report *r, const struct bench_result *result, const char *format,
+		     ...)
+{
+	struct bench_summary *s;
+	va_list args;
+
+	r->summary = need(realloc(r->summary, (r->n_summary + 1) * sizeof(r->summary[0])));
+	s = &r->summary[r->n_summary++];
+	s->result = result;
+	va_start(args, format);
+	vsnprintf(s->what, sizeof(s->what), format, args);
+	va_end(args);
 }
 
 /* ---- the machine ---- */
@@ -178,16 +214,31 @@ bool bench_eal(bool *hugepages)
 
 static json_t *result_json(const struct bench_result *r)
 {
-	json_t *j = json_pack("{s:s, s:f, s:s, s:i, s:f, s:f}", "name", r->name, "value", median(r),
-			      "unit", r->unit, "samples", (int)r->n, "p5",
-			      percentile(r->samples, r->n, 5), "p95",
-			      percentile(r->samples, r->n, 95));
+	json_t *j = json_pack("{s:s, s:f, s:s, s:i, s:f, s:f}", "name", r->name, "value",
+			      bench_percentile(r, 50), "unit", r->unit, "samples", (int)r->n, "p5",
+			      bench_percentile(r, 5), "p95", bench_percentile(r, 95));
 
-	if (r->ratio_to && r->ratio_to->n) {
-		json_object_set_new(j, "ratio", json_real(ratio(r)));
+	if (has_ratio(r)) {
+		json_object_set_new(j, "ratio", json_real(bench_ratio(r)));
+		json_object_set_new(j, "ratio_p5", json_real(bench_ratio_p5(r)));
 		json_object_set_new(j, "ratio_to", json_string(r->ratio_to->name));
 	}
 	return j;
+}
+
+static json_t *summary_json(const struct bench_report *r)
+{
+	json_t *rows = json_array();
+
+	for (unsigned int i = 0; i < r->n_summary; i++) {
+		const struct bench_summary *s = &r->summary[i];
+
+		json_array_append_new(rows,
+				      json_pack("{s:s, s:s, s:f, s:f}", "what", s->what, "name",
+						s->result->name, "ratio", bench_ratio(s->result),
+						"ratio_p5", bench_ratio_p5(s->result)));
+	}
+	return rows;
 }
 
 static int print_json(const struct bench_report *r)
@@ -207,6 +258,11 @@ static int print_json(const struct bench_report *r)
 			       "machine", "cpu", cpu, "tsc_hz", (json_int_t)rte_get_tsc_hz(),
 			       "kernel", uts.release, "dpdk", rte_version(), "version",
 			       WGDP_VERSION, "hugepages", (int)r->hugepages, "results", results));
+	if (r->core_per_tsc > 0)
+		json_object_set_new(json_object_get(whole, "machine"), "core_per_tsc",
+				    json_real(r->core_per_tsc));
+	if (r->n_summary)
+		json_object_set_new(whole, "summary", summary_json(r));
 	rc = json_dumpf(whole, stdout, JSON_REAL_PRECISION(6));
 	json_decref(whole);
 	putchar('\n');
@@ -231,6 +287,8 @@ static void print_table(const struct bench_report *r)
 	cpu_model(cpu, sizeof(cpu));
 	printf("%s, TSC %.3f GHz, %s, %s hugepages\n", cpu, (double)rte_get_tsc_hz() / 1e9,
 	       rte_version(), r->hugepages ? "with" : "without");
+	if (r->core_per_tsc > 0)
+		printf("%.3f core cycles per TSC cycle\n", r->core_per_tsc);
 	for (unsigned int i = 0; i < r->n; i++) {
 		const struct bench_result *x = r->results[i];
 
@@ -238,15 +296,24 @@ static void print_table(const struct bench_report *r)
 			continue;
 		if (!last || strcmp(last->unit, x->unit) != 0)
 			printf("\n%-40s %10s %10s %10s   %s\n", x->unit, "median", "p5", "p95",
-			       "times as fast");
+			       "times as fast: median, by p5");
 		else if (!same_load(last->name, x->name))
 			putchar('\n');
 		last = x;
-		printf("%-40s %10.1f %10.1f %10.1f", x->name, median(x),
-		       percentile(x->samples, x->n, 5), percentile(x->samples, x->n, 95));
-		if (x->ratio_to && x->ratio_to->n)
-			printf("   %.2f (%s)", ratio(x), strrchr(x->ratio_to->name, '/') + 1);
+		printf("%-40s %10.1f %10.1f %10.1f", x->name, bench_percentile(x, 50),
+		       bench_percentile(x, 5), bench_percentile(x, 95));
+		if (has_ratio(x))
+			printf("   %6.2f %6.2f (%s)", bench_ratio(x), bench_ratio_p5(x),
+			       strrchr(x->ratio_to->name, '/') + 1);
 		putchar('\n');
+	}
+	for (unsigned int i = 0; i < r->n_summary; i++) {
+		const struct bench_summary *s = &r->summary[i];
+
+		if (i == 0)
+			printf("\n%-40s   times as fast: median, by p5\n", "Summary");
+		printf("%-40s   %6.2f %6.2f   %s\n", s->what, bench_ratio(s->result),
+		       bench_ratio_p5(s->result), s->result->name);
 	}
 }
 

@@ -19,7 +19,7 @@ LAYERS = {
 }
 DPDK = re.compile(r"^(rte_\w+|ethdev_\w+|bus_\w+_driver)\.h$")
 THIRD_PARTY = re.compile(
-    r"^(rte_\w+|sodium|intel-ipsec-mb|jansson|yaml|cmocka)\.h$|^(sodium|netlink|systemd)/")
+    r"^(rte_\w+|sodium|intel-ipsec-mb|jansson|yaml|cmocka)\.h$|^(sodium|openssl|netlink|systemd)/")
 INCLUDE = re.compile(r"^\s*#\s*include\s+([<\"])([^>\"]+)[>\"]", re.MULTILINE)
 OWN, SYSTEM, THIRD, PROJECT = range(4)
 GROUP_NAMES = ["own header", "system", "third party", "project"]
