@@ -576,6 +576,6 @@ unsigned int burst_divisor(void)
 #endif
 	if (!slow)
 		return 1;
-	printf("# slow (sanitizer or valgrind): 1/%d of the packets\n", BURST_SLOW_DIVISOR);
+	printf("# sanitizer or valgrind: about 1/%d of the cases\n", BURST_SLOW_DIVISOR);
 	return BURST_SLOW_DIVISOR;
 }
