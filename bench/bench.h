@@ -10,6 +10,8 @@
 
 #define BENCH_NAME_BYTES 64
 
+struct json_t;
+
 struct bench_options {
 	bool json;
 	const char *filter;   /* shell pattern of result names; NULL: all */
@@ -60,6 +62,10 @@ void bench_summarise(struct bench_report *r, const struct bench_result *result, 
 int bench_print(const struct bench_report *r, const struct bench_options *o);
 void bench_report_free(struct bench_report *r);
 
+/* What these begin with, for a subcommand that prints by itself: the machine. */
+void bench_print_machine(const struct bench_report *r);
+struct json_t *bench_machine_json(const struct bench_report *r);
+
 /* One line on standard error that the next one overwrites, if that is a terminal. */
 void bench_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void bench_progress_end(void);
@@ -73,5 +79,6 @@ bool bench_eal(bool *hugepages);
 /* Subcommands: exit status. */
 int bench_path(const struct bench_options *o);
 int bench_crypto(const struct bench_options *o);
+int bench_timing(const struct bench_options *o);
 
 #endif

@@ -75,6 +75,31 @@ static const struct command {
 	 "far\n"
 	 "as the load fits. A ring of buffers per direction, a stride of 2368 bytes (9408 for "
 	 "8900).\n"},
+	{"timing", bench_timing, "whether the time of the crypto depends on secrets", false,
+	 "Runs a function on two classes of inputs in random order, made ahead and of the same\n"
+	 "lengths, and compares the times with Welch's t-test: all of them, and the shortest 99, "
+	 "95,\n"
+	 "90, 75, 50, 25 and 10 percent. t is that of the share with the largest |t|. Over 10, it "
+	 "is\n"
+	 "measured twice more; only if all three agree the verdict is that time DIFFERS. For what\n"
+	 "memcheck cannot run, as AVX-512. It can show a leak; it cannot show that there is none.\n"
+	 "\n"
+	 "  control/leaky-compare  ends at the first wrong byte, and must be seen: else the test "
+	 "has\n"
+	 "                         no power on this machine (always run)\n"
+	 "  control/no-difference  the same twice, and must be equal\n"
+	 "  seal/WHAT/BACKEND, open/WHAT/BACKEND  bursts of 32; WHAT is what differs\n"
+	 "  open/places/..., open/alternating/..., open/all-wrong/...  which tags are wrong: no "
+	 "secret,\n"
+	 "                         but no slow path may hang on it. By contract the plaintext of "
+	 "a\n"
+	 "                         wrong packet is zeroed: the second median may be later by what\n"
+	 "                         that takes, and 5 percent\n"
+	 "\n"
+	 "cycles are the median of the first class, in TSC cycles; difference: of the second, "
+	 "less\n"
+	 "that. The exit status is 1 if something differs that must not, or the leaky comparison\n"
+	 "is not seen.\n"},
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -241,26 +241,34 @@ static json_t *summary_json(const struct bench_report *r)
 	return rows;
 }
 
-static int print_json(const struct bench_report *r)
+json_t *bench_machine_json(const struct bench_report *r)
 {
 	char cpu[LINE_BYTES];
 	struct utsname uts;
-	json_t *results = json_array(), *whole;
-	int rc;
+	json_t *machine;
 
 	cpu_model(cpu, sizeof(cpu));
 	uname(&uts);
+	machine = need(json_pack("{s:s, s:I, s:s, s:s, s:s, s:b, s:b}", "cpu", cpu, "tsc_hz",
+				 (json_int_t)rte_get_tsc_hz(), "kernel", uts.release, "dpdk",
+				 rte_version(), "version", WGDP_VERSION, "hugepages",
+				 (int)r->hugepages, "debug_build", BENCH_DEBUG_BUILD));
+	if (r->core_per_tsc > 0)
+		json_object_set_new(machine, "core_per_tsc", json_real(r->core_per_tsc));
+	return machine;
+}
+
+static int print_json(const struct bench_report *r)
+{
+	json_t *results = json_array(), *whole;
+	int rc;
+
 	for (unsigned int i = 0; i < r->n; i++) {
 		if (r->results[i]->n)
 			json_array_append_new(results, result_json(r->results[i]));
 	}
-	whole = need(json_pack("{s:s, s:{s:s, s:I, s:s, s:s, s:s, s:b}, s:o}", "bench", r->bench,
-			       "machine", "cpu", cpu, "tsc_hz", (json_int_t)rte_get_tsc_hz(),
-			       "kernel", uts.release, "dpdk", rte_version(), "version",
-			       WGDP_VERSION, "hugepages", (int)r->hugepages, "results", results));
-	if (r->core_per_tsc > 0)
-		json_object_set_new(json_object_get(whole, "machine"), "core_per_tsc",
-				    json_real(r->core_per_tsc));
+	whole = need(json_pack("{s:s, s:o, s:o}", "bench", r->bench, "machine",
+			       bench_machine_json(r), "results", results));
 	if (r->n_summary)
 		json_object_set_new(whole, "summary", summary_json(r));
 	rc = json_dumpf(whole, stdout, JSON_REAL_PRECISION(6));
@@ -279,16 +287,42 @@ static bool same_load(const char *a, const char *b)
 	       strncmp(load_a, load_b, (size_t)(end_a - load_a)) == 0;
 }
 
-static void print_table(const struct bench_report *r)
+void bench_print_machine(const struct bench_report *r)
 {
 	char cpu[LINE_BYTES];
-	const struct bench_result *last = NULL;
 
 	cpu_model(cpu, sizeof(cpu));
-	printf("%s, TSC %.3f GHz, %s, %s hugepages\n", cpu, (double)rte_get_tsc_hz() / 1e9,
-	       rte_version(), r->hugepages ? "with" : "without");
+	printf("%s, TSC %.3f GHz, %s, %s hugepages%s\n", cpu, (double)rte_get_tsc_hz() / 1e9,
+	       rte_version(), r->hugepages ? "with" : "without",
+	       BENCH_DEBUG_BUILD ? ", debug build: its checks count too" : "");
 	if (r->core_per_tsc > 0)
 		printf("%.3f core cycles per TSC cycle\n", r->core_per_tsc);
+}
+
+static void print_ratio(const struct bench_result *r)
+{
+	printf("   %6.2f %6.2f", bench_ratio(r), bench_ratio_p5(r));
+}
+
+static void print_summary(const struct bench_report *r)
+{
+	if (r->n_summary)
+		printf("\n%-40s   times as fast: median, by p5\n", "summary");
+	for (unsigned int i = 0; i < r->n_summary; i++) {
+		const struct bench_summary *s = &r->summary[i];
+
+		printf("%-40s", s->what);
+		print_ratio(s->result);
+		printf(" (%s)   %s\n", strrchr(s->result->ratio_to->name, '/') + 1,
+		       s->result->name);
+	}
+}
+
+static void print_table(const struct bench_report *r)
+{
+	const struct bench_result *last = NULL;
+
+	bench_print_machine(r);
 	for (unsigned int i = 0; i < r->n; i++) {
 		const struct bench_result *x = r->results[i];
 
@@ -302,19 +336,13 @@ static void print_table(const struct bench_report *r)
 		last = x;
 		printf("%-40s %10.1f %10.1f %10.1f", x->name, bench_percentile(x, 50),
 		       bench_percentile(x, 5), bench_percentile(x, 95));
-		if (has_ratio(x))
-			printf("   %6.2f %6.2f (%s)", bench_ratio(x), bench_ratio_p5(x),
-			       strrchr(x->ratio_to->name, '/') + 1);
+		if (has_ratio(x)) {
+			print_ratio(x);
+			printf(" (%s)", strrchr(x->ratio_to->name, '/') + 1);
+		}
 		putchar('\n');
 	}
-	for (unsigned int i = 0; i < r->n_summary; i++) {
-		const struct bench_summary *s = &r->summary[i];
-
-		if (i == 0)
-			printf("\n%-40s   times as fast: median, by p5\n", "Summary");
-		printf("%-40s   %6.2f %6.2f   %s\n", s->what, bench_ratio(s->result),
-		       bench_ratio_p5(s->result), s->result->name);
-	}
+	print_summary(r);
 }
 
 int bench_print(const struct bench_report *r, const struct bench_options *o)
