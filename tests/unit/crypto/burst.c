@@ -344,30 +344,36 @@ void burst_mend(struct burst *b)
 	b->good = all_of(b->n);
 }
 
-/* The images and packets of what has been picked. */
-static void burst_lay(struct burst *b, uint64_t *seed)
+void burst_answer(struct burst *b)
 {
 	uint8_t nonce[NONCE_BYTES];
 
-	pick_keys(b, seed);
-	pick_counters(b, seed);
-	pick_places(b, seed);
-	lay_pieces(b, seed);
-	pool_fill(seed, b->seal_in, b->used);
-	for (unsigned int k = 0; k < b->n_keys; k++)
-		memcpy(b->seal_in + b->key_at[k], b->keys[k], CR_KEY_BYTES);
-	fill_texts(b, seed);
 	memcpy(b->seal_out, b->seal_in, b->used);
 	for (unsigned int i = 0; i < b->n; i++) {
-		b->seal[i] = (struct cr_packet){b->arena + b->key_at[b->key[i]], b->counter[i],
-						b->arena + b->src_at[i], b->arena + b->dst_at[i],
-						b->len[i]};
 		nonce_of(nonce, b->counter[i]);
 		crypto_aead_chacha20poly1305_ietf_encrypt(b->seal_out + b->dst_at[i], NULL,
 							  b->seal_in + b->src_at[i], b->len[i],
 							  NULL, 0, NULL, nonce, b->keys[b->key[i]]);
 	}
 	burst_mend(b);
+}
+
+/* The images and packets of what has been picked. */
+static void burst_lay(struct burst *b, uint64_t *seed)
+{
+	pick_keys(b, seed);
+	pick_counters(b, seed);
+	pick_places(b, seed);
+	lay_pieces(b, seed);
+	for (unsigned int i = 0; i < b->n; i++)
+		b->seal[i] = (struct cr_packet){b->arena + b->key_at[b->key[i]], b->counter[i],
+						b->arena + b->src_at[i], b->arena + b->dst_at[i],
+						b->len[i]};
+	pool_fill(seed, b->seal_in, b->used);
+	for (unsigned int k = 0; k < b->n_keys; k++)
+		memcpy(b->seal_in + b->key_at[k], b->keys[k], CR_KEY_BYTES);
+	fill_texts(b, seed);
+	burst_answer(b);
 }
 
 void burst_make(struct burst *b, uint64_t *seed, unsigned int n)
@@ -520,13 +526,39 @@ static void complain(const struct burst *b, const struct variant *v, const char 
 	fail_msg("%s: %s of %u packets is wrong", v->name, what, b->n);
 }
 
+static bool seals(struct burst *b, const struct variant *v, uint64_t *mask)
+{
+	memcpy(b->arena, b->seal_in, b->used);
+	*mask = variant_seal(v, b->seal, b->n);
+	return *mask == all_of(b->n) && memcmp(b->arena, b->seal_out, b->used) == 0;
+}
+
+static bool opens(struct burst *b, const struct variant *v, uint64_t *mask)
+{
+	memcpy(b->arena, b->open_in, b->used);
+	*mask = variant_open(v, b->open, b->n);
+	return *mask == b->good && memcmp(b->arena, b->open_out, b->used) == 0;
+}
+
+bool burst_seals_right(struct burst *b, const struct variant *v)
+{
+	uint64_t mask;
+
+	return seals(b, v, &mask);
+}
+
+bool burst_opens_right(struct burst *b, const struct variant *v)
+{
+	uint64_t mask;
+
+	return opens(b, v, &mask);
+}
+
 void burst_check_seal(struct burst *b, const struct variant *v)
 {
 	uint64_t mask;
 
-	memcpy(b->arena, b->seal_in, b->used);
-	mask = variant_seal(v, b->seal, b->n);
-	if (mask != all_of(b->n) || memcmp(b->arena, b->seal_out, b->used) != 0)
+	if (!seals(b, v, &mask))
 		complain(b, v, "seal", b->seal, b->seal_out, mask, all_of(b->n));
 }
 
@@ -534,9 +566,7 @@ void burst_check_open(struct burst *b, const struct variant *v)
 {
 	uint64_t mask;
 
-	memcpy(b->arena, b->open_in, b->used);
-	mask = variant_open(v, b->open, b->n);
-	if (mask != b->good || memcmp(b->arena, b->open_out, b->used) != 0)
+	if (!opens(b, v, &mask))
 		complain(b, v, "open", b->open, b->open_out, mask, b->good);
 }
 

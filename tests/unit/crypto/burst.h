@@ -61,6 +61,9 @@ void burst_make(struct burst *b, uint64_t *seed, unsigned int n);
 /* The same with all of one length. */
 void burst_make_equal(struct burst *b, uint64_t *seed, unsigned int n, uint32_t len);
 
+/* The right answers again, after a test has changed texts in seal_in; all packets are good. */
+void burst_answer(struct burst *b);
+
 /* All packets good again. */
 void burst_mend(struct burst *b);
 
@@ -73,7 +76,11 @@ void burst_flip(struct burst *b, unsigned int i, size_t bit);
 /* Which of n packets are to fail: none, all, every other, one, or any. */
 uint64_t burst_pick_bad(uint64_t *seed, unsigned int n);
 
-/* Seals or opens; fails the test, with what is wrong in the output, if anything is not as known. */
+/* Seals or opens; is everything as known? */
+bool burst_seals_right(struct burst *b, const struct variant *v);
+bool burst_opens_right(struct burst *b, const struct variant *v);
+
+/* The same; fails the test, with what is wrong in the output, if anything is not as known. */
 void burst_check_seal(struct burst *b, const struct variant *v);
 void burst_check_open(struct burst *b, const struct variant *v);
 
