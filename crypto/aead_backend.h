@@ -27,6 +27,7 @@ struct cr_aead_backend {
 	uint64_t (*open)(void *state, const struct cr_packet *packets, unsigned int n);
 };
 
+extern const struct cr_aead_backend cr_aead_avx512;
 extern const struct cr_aead_backend cr_aead_ref;
 extern const struct cr_aead_backend cr_aead_ipsec_mb;
 

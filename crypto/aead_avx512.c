@@ -1,0 +1,164 @@
+/*
+ * The "avx512" back end: ChaCha20 and Poly1305 across the packets of a burst (chacha20_avx512.c,
+ * poly1305_avx512.c), which come to them sorted by length. A context runs in the thread that owns
+ * it. Which packets are forged changes nothing but what is zeroed at the end.
+ */
+#include "crypto/aead_backend.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "crypto/chacha20_avx512.h"
+#include "crypto/cpu.h"
+#include "crypto/ct.h"
+#include "crypto/poly1305_avx512.h"
+
+_Static_assert(CR_BURST_MAX <= CR_CHACHA20_PACKETS_MAX, "a burst fits");
+_Static_assert(CR_BURST_MAX <= CR_POLY1305_MESSAGES_MAX, "a burst fits");
+
+struct avx512 {
+	struct cr_chacha20_scratch chacha20;
+	struct cr_poly1305_scratch poly1305;
+	struct cr_chacha20_packets packets; /* of the burst, the longest first */
+	uint64_t tags[CR_BURST_MAX][2];
+	uint8_t order[CR_BURST_MAX]; /* place in the burst */
+};
+
+static void *state_new(void)
+{
+	struct avx512 *s = aligned_alloc(64, (sizeof(*s) + 63) / 64 * 64);
+
+	if (!s) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	memset(s, 0, sizeof(*s));
+	cr_chacha20_avx512_init(&s->chacha20);
+	return s;
+}
+
+static void state_free(void *state)
+{
+	cr_wipe(state, sizeof(struct avx512));
+	free(state);
+}
+
+/* order: the burst's places by length, the longest first; of equals the first comes first. */
+static void sort(uint8_t order[CR_BURST_MAX], const struct cr_packet *packets, unsigned int n)
+{
+	uint32_t keys[CR_BURST_MAX] __attribute__((aligned(64)));
+	__m512i all[CR_BURST_MAX / 16];
+	unsigned int vectors = (n + 15) / 16;
+	bool sorted = true;
+
+	for (unsigned int i = 0; i < n; i++) {
+		order[i] = (uint8_t)i;
+		keys[i] = packets[i].len_bytes * CR_BURST_MAX + (CR_BURST_MAX - 1 - i);
+		sorted = sorted && (i == 0 || keys[i] < keys[i - 1]);
+	}
+	if (sorted)
+		return;
+	for (unsigned int i = n; i < 16 * vectors; i++)
+		keys[i] = 0;
+	for (unsigned int i = 0; i < vectors; i++)
+		all[i] = _mm512_load_si512(keys + 16 * i);
+	/* No two keys are equal: a packet's place is the number of keys above its own. */
+	for (unsigned int i = 0; i < n; i++) {
+		__m512i own = _mm512_set1_epi32((int)keys[i]);
+		unsigned int above = 0;
+
+		for (unsigned int j = 0; j < vectors; j++)
+			above += (unsigned int)__builtin_popcount(
+				_mm512_cmpgt_epu32_mask(all[j], own));
+		order[above] = (uint8_t)i;
+	}
+}
+
+static void load_burst(struct avx512 *s, const struct cr_packet *packets, unsigned int n)
+{
+	struct cr_chacha20_packets *to = &s->packets;
+
+	sort(s->order, packets, n);
+	to->n = n;
+	for (unsigned int i = 0; i < n; i++) {
+		const struct cr_packet *p = &packets[s->order[i]];
+
+		to->key[i] = p->key;
+		to->src[i] = p->src;
+		to->dst[i] = p->dst;
+		to->counter_lo[i] = (uint32_t)p->counter;
+		to->counter_hi[i] = (uint32_t)(p->counter >> 32);
+		to->len_bytes[i] = p->len_bytes;
+	}
+	for (unsigned int i = n; i % CR_CHACHA20_LANES != 0; i++)
+		to->key[i] = packets[0].key;
+	cr_chacha20_avx512_load(&s->chacha20, to);
+}
+
+/* Nothing of a key, key stream or right tag stays behind; vector registers are zero already. */
+static void wipe_burst(struct avx512 *s, unsigned int n)
+{
+	cr_chacha20_avx512_wipe(&s->chacha20, n);
+	cr_poly1305_avx512_wipe(&s->poly1305);
+	cr_wipe(s->tags, n * sizeof(s->tags[0]));
+}
+
+static uint64_t seal_burst(void *state, const struct cr_packet *packets, unsigned int n)
+{
+	struct avx512 *s = state;
+	const struct cr_chacha20_packets *p = &s->packets;
+
+	load_burst(s, packets, n);
+	cr_chacha20_avx512_run(&s->chacha20, p, CR_CHACHA20_KEYS | CR_CHACHA20_TEXT);
+	cr_poly1305_avx512_tags(&s->poly1305, s->tags, (const uint8_t *const *)p->dst, p->len_bytes,
+				(const uint8_t(*)[64])s->chacha20.one_time, n);
+	for (unsigned int i = 0; i < n; i++)
+		memcpy(p->dst[i] + p->len_bytes[i], s->tags[i], CR_TAG_BYTES);
+	wipe_burst(s, n);
+	return UINT64_MAX >> (CR_BURST_MAX - n);
+}
+
+/* Which tags are right, by place in the burst. */
+static uint64_t check_tags(const struct avx512 *s, unsigned int n)
+{
+	uint64_t good = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		uint64_t given[2], wrong;
+
+		memcpy(given, s->packets.src[i] + s->packets.len_bytes[i], sizeof(given));
+		wrong = (given[0] ^ s->tags[i][0]) | (given[1] ^ s->tags[i][1]);
+		good |= (uint64_t)(wrong == 0) << s->order[i];
+	}
+	return good;
+}
+
+static uint64_t open_burst(void *state, const struct cr_packet *packets, unsigned int n)
+{
+	struct avx512 *s = state;
+	const struct cr_chacha20_packets *p = &s->packets;
+	uint64_t good;
+
+	load_burst(s, packets, n);
+	cr_chacha20_avx512_run(&s->chacha20, p, CR_CHACHA20_KEYS);
+	cr_poly1305_avx512_tags(&s->poly1305, s->tags, p->src, p->len_bytes,
+				(const uint8_t(*)[64])s->chacha20.one_time, n);
+	/* In place, decryption leaves the tags where they are, but nothing else. */
+	good = check_tags(s, n);
+	cr_chacha20_avx512_run(&s->chacha20, p, CR_CHACHA20_TEXT);
+	for (unsigned int i = 0; i < n; i++) {
+		if (!(good >> i & 1) && packets[i].len_bytes > 0)
+			cr_wipe(packets[i].dst, packets[i].len_bytes);
+	}
+	wipe_burst(s, n);
+	return good;
+}
+
+const struct cr_aead_backend cr_aead_avx512 = {
+	.name = "avx512",
+	.available = cr_cpu_avx512,
+	.state_new = state_new,
+	.state_free = state_free,
+	.seal = seal_burst,
+	.open = open_burst,
+};

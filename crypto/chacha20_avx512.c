@@ -1,0 +1,310 @@
+/*
+ * ChaCha20 for a burst of packets: which blocks of which packets make the jobs of sixteen that
+ * asm/chacha20.py does. A scratch belongs to one thread. Nothing here depends on a key or a text.
+ *
+ * Packets come sorted, the longest first, in sets of sixteen: lane i is packet i. While (almost)
+ * every packet of a set has a block n, a job is block n of each; such jobs share their rows. What
+ * is left of longer packets is put together to mixed jobs, any block in any lane, with rows of
+ * their own. Every lane takes 64 bytes: a shorter last block goes through the scratch (tail), a
+ * lane without a block through sink.
+ */
+#include "crypto/chacha20_avx512.h"
+
+#include "crypto/ct.h"
+
+/* Lanes that have a block, from which on a job of block n of each costs less than mixed ones. */
+#define COLUMN_LANES_MIN 15
+
+#define SETS_MIXED 2 /* whose packets a mixed job can take: two registers */
+
+void cr_chacha20_avx512_init(struct cr_chacha20_scratch *s)
+{
+	for (unsigned int i = 0; i < CR_CHACHA20_LANES; i++)
+		s->zero_src[i] = s->zero;
+	for (unsigned int i = 0; i < CR_CHACHA20_PACKETS_MAX; i++)
+		s->one_time_dst[i] = s->one_time[i];
+}
+
+static inline __m512i two_keys(const uint8_t *a, const uint8_t *b)
+{
+	__m512i x = _mm512_castsi256_si512(_mm256_loadu_si256((const __m256i *)a));
+
+	return _mm512_inserti64x4(x, _mm256_loadu_si256((const __m256i *)b), 1);
+}
+
+/* Sixteen keys to eight rows. */
+static inline void load_keys(__m512i row[8], const uint8_t *const *key)
+{
+	__m512i half[2][4];
+
+	/* half[h][j]: 128-bit lane l has words 4h to 4h+3 of key 4l+j. */
+	for (int j = 0; j < 4; j++) {
+		__m512i x = two_keys(key[j], key[4 + j]);
+		__m512i y = two_keys(key[8 + j], key[12 + j]);
+
+		half[0][j] = _mm512_shuffle_i32x4(x, y, 0x88);
+		half[1][j] = _mm512_shuffle_i32x4(x, y, 0xdd);
+	}
+	for (int h = 0; h < 2; h++) {
+		__m512i ab0 = _mm512_unpacklo_epi32(half[h][0], half[h][1]);
+		__m512i ab1 = _mm512_unpackhi_epi32(half[h][0], half[h][1]);
+		__m512i cd0 = _mm512_unpacklo_epi32(half[h][2], half[h][3]);
+		__m512i cd1 = _mm512_unpackhi_epi32(half[h][2], half[h][3]);
+
+		row[4 * h] = _mm512_unpacklo_epi64(ab0, cd0);
+		row[4 * h + 1] = _mm512_unpackhi_epi64(ab0, cd0);
+		row[4 * h + 2] = _mm512_unpacklo_epi64(ab1, cd1);
+		row[4 * h + 3] = _mm512_unpackhi_epi64(ab1, cd1);
+	}
+}
+
+void cr_chacha20_avx512_load(struct cr_chacha20_scratch *s, const struct cr_chacha20_packets *p)
+{
+	for (unsigned int first = 0; first < p->n; first += CR_CHACHA20_LANES) {
+		struct cr_chacha20_rows *rows = &s->rows[first / CR_CHACHA20_LANES];
+
+		load_keys(rows->key, p->key + first);
+		rows->counter = _mm512_setzero_si512();
+		rows->nonce[0] = _mm512_loadu_si512(p->counter_lo + first);
+		rows->nonce[1] = _mm512_loadu_si512(p->counter_hi + first);
+	}
+	s->most_mixed = 0;
+}
+
+static void run_jobs(struct cr_chacha20_scratch *s)
+{
+	struct cr_chacha20_job *end = &s->jobs[s->n_jobs];
+	unsigned int pairs = s->n_jobs / 2;
+
+	if (s->n_jobs % 2 == 1)
+		cr_chacha20_avx512_16(--end, 1, s->spill);
+	end[0].rows = s->rows;
+	end[1].rows = s->rows;
+	if (pairs > 0)
+		cr_chacha20_avx512_32(s->jobs, pairs, s->spill);
+	if (s->n_mixed > s->most_mixed)
+		s->most_mixed = s->n_mixed;
+	s->n_jobs = 0;
+	s->n_tables = 0;
+	s->n_mixed = 0;
+}
+
+static inline struct cr_chacha20_job *next_job(struct cr_chacha20_scratch *s)
+{
+	if (s->n_jobs == CR_CHACHA20_JOBS_MAX)
+		run_jobs(s);
+	return &s->jobs[s->n_jobs++];
+}
+
+static inline uint32_t blocks_of(uint32_t len_bytes)
+{
+	return (len_bytes + CR_CHACHA20_BLOCK_BYTES - 1) / CR_CHACHA20_BLOCK_BYTES;
+}
+
+/* Where block n of packet i is read and written. */
+static inline void place(struct cr_chacha20_scratch *s, const struct cr_chacha20_packets *p,
+			 struct cr_chacha20_table *t, unsigned int lane, unsigned int i, uint32_t n)
+{
+	uint64_t at = (uint64_t)CR_CHACHA20_BLOCK_BYTES * n;
+
+	if (n == 0) {
+		t->src[lane] = s->zero;
+		t->dst[lane] = s->one_time[i];
+	} else if (at > p->len_bytes[i]) {
+		t->src[lane] = s->tail[i];
+		t->dst[lane] = s->tail[i];
+	} else {
+		t->src[lane] = p->src[i] + at - CR_CHACHA20_BLOCK_BYTES;
+		t->dst[lane] = p->dst[i] + at - CR_CHACHA20_BLOCK_BYTES;
+	}
+}
+
+static inline struct cr_chacha20_table *next_table(struct cr_chacha20_scratch *s)
+{
+	/* Before the job is taken: doing jobs gives their tables back. */
+	if (s->n_tables == CR_CHACHA20_TABLES_MAX || s->n_mixed == CR_CHACHA20_MIXED_MAX ||
+	    s->n_jobs == CR_CHACHA20_JOBS_MAX)
+		run_jobs(s);
+	return &s->tables[s->n_tables++];
+}
+
+static inline void no_block(struct cr_chacha20_scratch *s, struct cr_chacha20_table *t,
+			    unsigned int lane)
+{
+	t->src[lane] = s->zero;
+	t->dst[lane] = s->sink;
+}
+
+/*
+ * Jobs for block n of each packet of a set, from n = from on, as long as they pay. Returns the
+ * first block that has none.
+ */
+static uint32_t do_columns(struct cr_chacha20_scratch *s, const struct cr_chacha20_packets *p,
+			   unsigned int first, uint32_t from, uint32_t blocks_max)
+{
+	const struct cr_chacha20_rows *rows = &s->rows[first / CR_CHACHA20_LANES];
+	unsigned int lanes = p->n - first < CR_CHACHA20_LANES ? p->n - first : CR_CHACHA20_LANES;
+	uint32_t n = from, full, last;
+
+	if (lanes < COLUMN_LANES_MIN)
+		return from;
+	last = blocks_of(p->len_bytes[first + COLUMN_LANES_MIN - 1]);
+	if (last > blocks_max)
+		last = blocks_max;
+	full = lanes < CR_CHACHA20_LANES
+		       ? 0
+		       : p->len_bytes[first + CR_CHACHA20_LANES - 1] / CR_CHACHA20_BLOCK_BYTES;
+	if (n == 0 && lanes == CR_CHACHA20_LANES) {
+		struct cr_chacha20_job *job = next_job(s);
+
+		*job = (struct cr_chacha20_job){rows, s->zero_src, s->one_time_dst + first,
+						0,    0,	   0};
+		n++;
+	}
+	for (; n > 0 && n <= full && n <= last; n++) {
+		struct cr_chacha20_job *job = next_job(s);
+
+		*job = (struct cr_chacha20_job){rows,
+						p->src + first,
+						p->dst + first,
+						(uint64_t)CR_CHACHA20_BLOCK_BYTES * (n - 1),
+						n,
+						0};
+	}
+	for (; n <= last; n++) {
+		struct cr_chacha20_table *t = next_table(s);
+		struct cr_chacha20_job *job = next_job(s);
+
+		for (unsigned int lane = 0; lane < CR_CHACHA20_LANES; lane++) {
+			if (lane < lanes && n <= blocks_of(p->len_bytes[first + lane]))
+				place(s, p, t, lane, first + lane, n);
+			else
+				no_block(s, t, lane);
+		}
+		*job = (struct cr_chacha20_job){rows, t->src, t->dst, 0, n, 0};
+	}
+	return n;
+}
+
+/* A job of blocks of any packets of two sets: lane i is block[i] of the set's packet[i]. */
+struct mixed {
+	struct cr_chacha20_table *table;
+	uint32_t packet[CR_CHACHA20_LANES];
+	uint32_t block[CR_CHACHA20_LANES];
+	unsigned int lanes;
+};
+
+static void end_mixed(struct cr_chacha20_scratch *s, struct mixed *m, unsigned int first_set,
+		      unsigned int second_set)
+{
+	const struct cr_chacha20_rows *a = &s->rows[first_set], *b = &s->rows[second_set];
+	struct cr_chacha20_rows *rows = &s->mixed[s->n_mixed++];
+	__m512i packet;
+
+	for (unsigned int lane = m->lanes; lane < CR_CHACHA20_LANES; lane++) {
+		no_block(s, m->table, lane);
+		m->packet[lane] = 0;
+		m->block[lane] = 0;
+	}
+	packet = _mm512_loadu_si512(m->packet);
+	for (int i = 0; i < 8; i++)
+		rows->key[i] = _mm512_permutex2var_epi32(a->key[i], packet, b->key[i]);
+	for (int i = 0; i < 2; i++)
+		rows->nonce[i] = _mm512_permutex2var_epi32(a->nonce[i], packet, b->nonce[i]);
+	rows->counter = _mm512_loadu_si512(m->block);
+	*next_job(s) = (struct cr_chacha20_job){rows, m->table->src, m->table->dst, 0, 0, 0};
+	m->lanes = 0;
+}
+
+/* All blocks from block from[set] on of the packets of up to two sets. */
+static void do_mixed(struct cr_chacha20_scratch *s, const struct cr_chacha20_packets *p,
+		     unsigned int first, const uint32_t *from, uint32_t blocks_max)
+{
+	unsigned int set = first / CR_CHACHA20_LANES;
+	unsigned int end = first + SETS_MIXED * CR_CHACHA20_LANES;
+	unsigned int second = p->n > first + CR_CHACHA20_LANES ? set + 1 : set;
+	struct mixed m = {.lanes = 0};
+
+	if (end > p->n)
+		end = p->n;
+	for (unsigned int i = first; i < end; i++) {
+		uint32_t blocks = blocks_of(p->len_bytes[i]);
+
+		if (blocks > blocks_max)
+			blocks = blocks_max;
+		for (uint32_t n = from[(i - first) / CR_CHACHA20_LANES]; n <= blocks; n++) {
+			if (m.lanes == 0)
+				m.table = next_table(s);
+			place(s, p, m.table, m.lanes, i, n);
+			m.packet[m.lanes] = i - first;
+			m.block[m.lanes] = n;
+			if (++m.lanes == CR_CHACHA20_LANES)
+				end_mixed(s, &m, set, second);
+		}
+	}
+	if (m.lanes > 0)
+		end_mixed(s, &m, set, second);
+}
+
+static inline __mmask64 tail_mask(uint32_t len_bytes)
+{
+	return _bzhi_u64(UINT64_MAX, len_bytes % CR_CHACHA20_BLOCK_BYTES);
+}
+
+static void load_tails(struct cr_chacha20_scratch *s, const struct cr_chacha20_packets *p)
+{
+	for (unsigned int i = 0; i < p->n; i++) {
+		uint32_t len = p->len_bytes[i], at = len - len % CR_CHACHA20_BLOCK_BYTES;
+
+		if (at < len)
+			_mm512_store_si512(s->tail[i],
+					   _mm512_maskz_loadu_epi8(tail_mask(len), p->src[i] + at));
+	}
+}
+
+static void store_tails(struct cr_chacha20_scratch *s, const struct cr_chacha20_packets *p)
+{
+	for (unsigned int i = 0; i < p->n; i++) {
+		uint32_t len = p->len_bytes[i], at = len - len % CR_CHACHA20_BLOCK_BYTES;
+
+		if (at < len)
+			_mm512_mask_storeu_epi8(p->dst[i] + at, tail_mask(len),
+						_mm512_load_si512(s->tail[i]));
+	}
+}
+
+void cr_chacha20_avx512_run(struct cr_chacha20_scratch *s, const struct cr_chacha20_packets *p,
+			    unsigned int what)
+{
+	uint32_t from = what & CR_CHACHA20_KEYS ? 0 : 1;
+	uint32_t blocks_max = what & CR_CHACHA20_TEXT ? UINT32_MAX : 0;
+
+	if (what & CR_CHACHA20_TEXT)
+		load_tails(s, p);
+	for (unsigned int first = 0; first < p->n; first += SETS_MIXED * CR_CHACHA20_LANES) {
+		uint32_t done[SETS_MIXED];
+
+		for (unsigned int i = 0; i < SETS_MIXED; i++) {
+			unsigned int at = first + i * CR_CHACHA20_LANES;
+
+			done[i] = at < p->n ? do_columns(s, p, at, from, blocks_max) : 0;
+		}
+		do_mixed(s, p, first, done, blocks_max);
+	}
+	if (s->n_jobs > 0)
+		run_jobs(s);
+	if (what & CR_CHACHA20_TEXT)
+		store_tails(s, p);
+}
+
+void cr_chacha20_avx512_wipe(struct cr_chacha20_scratch *s, unsigned int n)
+{
+	unsigned int sets = (n + CR_CHACHA20_LANES - 1) / CR_CHACHA20_LANES;
+
+	cr_wipe(s->rows, sets * sizeof(s->rows[0]));
+	cr_wipe(s->mixed, s->most_mixed * sizeof(s->mixed[0]));
+	cr_wipe(s->one_time, n * sizeof(s->one_time[0]));
+	cr_wipe(s->tail, n * sizeof(s->tail[0]));
+	cr_wipe(s->sink, sizeof(s->sink));
+	cr_wipe(s->spill, sizeof(s->spill));
+}
