@@ -146,9 +146,21 @@ static bool sample_all(struct crypto_run *r)
 	}
 out:
 	bench_progress_end();
-	r->report.core_per_tsc = bench_percentile(&core_per_tsc, 50);
+	if (core_per_tsc.n)
+		r->report.core_per_tsc = bench_percentile(&core_per_tsc, 50);
 	free(core_per_tsc.samples);
 	return right;
+}
+
+static void summarise(struct crypto_run *r)
+{
+	for (unsigned int i = 0; i < r->n_cells; i++) {
+		const struct crypto_cell *cell = &r->cells[i];
+
+		if (cell->summary[0] && cell->results[0])
+			bench_summarise(&r->report, cell->results[0], "%s", cell->summary);
+	}
+	crypto_aead_worst(r);
 }
 
 int bench_crypto(const struct bench_options *o)
@@ -160,7 +172,7 @@ int bench_crypto(const struct bench_options *o)
 	r.report.bench = "crypto";
 	if (!bench_eal(&r.report.hugepages))
 		return EXIT_FAILURE;
-	if (!crypto_aead_add(&r))
+	if (!crypto_aead_add(&r) || !crypto_x25519_add(&r) || !crypto_blake2s_add(&r))
 		goto out;
 	if (r.n_cells == 0) {
 		fprintf(stderr, "wgdp-bench: no result has a name like %s\n", o->filter);
@@ -168,11 +180,12 @@ int bench_crypto(const struct bench_options *o)
 	}
 	if (!sample_all(&r))
 		goto out;
-	crypto_aead_summarise(&r);
+	summarise(&r);
 	if (bench_print(&r.report, o) == 0)
 		status = EXIT_SUCCESS;
 out:
 	crypto_aead_close();
+	crypto_x25519_close();
 	free(r.cells);
 	bench_report_free(&r.report);
 	return status;

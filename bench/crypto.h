@@ -34,6 +34,8 @@ struct crypto_cell {
 	unsigned int runs[CRYPTO_VARIANTS_MAX]; /* of a sample; the driver's */
 	bool wanted[CRYPTO_VARIANTS_MAX];	/* the driver's */
 	bool checked;				/* the kind's */
+	/* What the summary says of variant 0; "": the cell is not in it. */
+	char summary[BENCH_NAME_BYTES];
 };
 
 struct crypto_run {
@@ -55,8 +57,12 @@ void crypto_variant(struct crypto_run *r, unsigned int i, unsigned int ops, bool
 
 /* Each kind: adds its cells. False: said why on standard error. */
 bool crypto_aead_add(struct crypto_run *r);
-/* Adds the lines of the summary: after all samples. */
-void crypto_aead_summarise(struct crypto_run *r);
 void crypto_aead_close(void);
+bool crypto_x25519_add(struct crypto_run *r);
+void crypto_x25519_close(void);
+bool crypto_blake2s_add(struct crypto_run *r);
+
+/* A line of the summary of its own: where the fastest back end does worst. After all samples. */
+void crypto_aead_worst(struct crypto_run *r);
 
 #endif

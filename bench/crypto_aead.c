@@ -255,6 +255,9 @@ static void add(struct crypto_run *r, unsigned int what, unsigned int size, unsi
 	cell->batch = batch;
 	cell->kind = in_place(cell) ? &kind_in_place : &kind;
 	cell->n_variants = a.n_variants;
+	if (usual && batch == SUMMARY_BATCH)
+		snprintf(cell->summary, sizeof(cell->summary), "%s, batch of %u",
+			 a.variants[0].name, batch);
 	for (unsigned int i = 0; i < a.n_variants; i++) {
 		char name[BENCH_NAME_BYTES], size_name[16] = "imix";
 
@@ -344,10 +347,7 @@ void crypto_aead_close(void)
 	rte_free(a.out);
 }
 
-/* ---- summary ---- */
-
-/* The fastest back end, in the sizes that matter most, and where it is worst. */
-void crypto_aead_summarise(struct crypto_run *r)
+void crypto_aead_worst(struct crypto_run *r)
 {
 	const struct bench_result *worst = NULL;
 
@@ -359,11 +359,7 @@ void crypto_aead_summarise(struct crypto_run *r)
 			continue;
 		if (!worst || bench_ratio(result) < bench_ratio(worst))
 			worst = result;
-		if (!in_place(cell) && cell->batch == SUMMARY_BATCH &&
-		    among(cell->size, summary_sizes, N(summary_sizes)))
-			bench_summarise(&r->report, result, "%s, batch of %u", a.variants[0].name,
-					cell->batch);
 	}
 	if (worst)
-		bench_summarise(&r->report, worst, "%s, its worst", a.variants[0].name);
+		bench_summarise(&r->report, worst, "%s, its worst of all", a.variants[0].name);
 }
