@@ -105,6 +105,7 @@ static const struct command {
 	 "a\n"
 	 "                         wrong packet is zeroed: the second median may be later by what\n"
 	 "                         that takes, and 5 percent\n"
+	 "  x25519/WHAT, blake2s/WHAT  batches of 32\n"
 	 "\n"
 	 "cycles are the median of the first class, in TSC cycles; difference: of the second, "
 	 "less\n"

@@ -12,10 +12,15 @@
 
 #include "bench/tsc.h"
 #include "crypto/aead.h"
+#include "crypto/blake2s.h"
+#include "crypto/x25519.h"
 
 #define BURST_PACKETS 32
 #define PACKET_BYTES  211 /* not a multiple of anything */
 #define COMPARE_BYTES 32
+#define X25519_JOBS   32
+#define BLAKE2S_JOBS  32
+#define BLAKE2S_BYTES 116 /* what mac1 of a handshake initiation covers */
 #define BACKENDS_MAX  8
 
 static struct cr_aead *backends[BACKENDS_MAX];
@@ -63,7 +68,7 @@ static void seal_input(const struct timing_target *t, struct burst_input *in)
 	cr_seal_burst(t->state, packets, BURST_PACKETS);
 }
 
-/* The first class is zero, and so are keys in seal_keys and open_keys and so on. */
+/* Zero against random: what is special about numbers shows most with zeros. */
 static void make_seal_keys(const struct timing_target *t, void *input, bool second)
 {
 	struct burst_input *in = input;
@@ -217,6 +222,151 @@ static const struct timing_target burst_targets[] = {
 	 sizeof(struct burst_input), make_open_all_wrong, run_open, zeroing, NULL, ""},
 };
 
+/* ---- X25519 ---- */
+
+struct x25519_input {
+	uint8_t scalars[X25519_JOBS][CR_POINT_BYTES], points[X25519_JOBS][CR_POINT_BYTES];
+};
+
+/* The shortest there is against all there are: clamped, a zero is 2^254. */
+static void make_scalars(const struct timing_target *t, void *input, bool second)
+{
+	struct x25519_input *in = input;
+
+	timing_random(in, sizeof(*in));
+	if (!second)
+		memset(in->scalars, 0, sizeof(in->scalars));
+}
+
+/* One key against many: what they share must not be seen either. */
+static void make_scalar(const struct timing_target *t, void *input, bool second)
+{
+	static const uint8_t seed[randombytes_SEEDBYTES] = {4};
+	struct x25519_input *in = input;
+
+	timing_random(in, sizeof(*in));
+	if (!second)
+		randombytes_buf_deterministic(in->scalars, sizeof(in->scalars), seed);
+}
+
+/* 9, as all public keys begin, against any. */
+static void make_points(const struct timing_target *t, void *input, bool second)
+{
+	struct x25519_input *in = input;
+
+	timing_random(in, sizeof(*in));
+	if (second)
+		return;
+	memset(in->points, 0, sizeof(in->points));
+	for (unsigned int i = 0; i < X25519_JOBS; i++)
+		in->points[i][0] = 9;
+}
+
+static bool x25519_batch(struct x25519_input *in, unsigned int n)
+{
+	static uint8_t out[X25519_JOBS][CR_POINT_BYTES];
+	struct cr_x25519_job jobs[X25519_JOBS];
+	bool right = true;
+
+	for (unsigned int i = 0; i < n; i++)
+		jobs[i] = (struct cr_x25519_job){in->scalars[i], in->points[i], out[i], false};
+	cr_x25519_batch(jobs, n);
+	for (unsigned int i = 0; i < n; i++)
+		right &= jobs[i].ok;
+	return right;
+}
+
+static bool run_x25519(const struct timing_target *t, void *input)
+{
+	return x25519_batch(input, X25519_JOBS);
+}
+
+static bool run_x25519_one(const struct timing_target *t, void *input)
+{
+	return x25519_batch(input, 1);
+}
+
+/* ---- BLAKE2s ---- */
+
+struct blake2s_input {
+	uint8_t keys[BLAKE2S_JOBS][CR_HASH_BYTES];
+	uint8_t inputs[BLAKE2S_JOBS][BLAKE2S_BYTES];
+};
+
+static void make_hash_keys(const struct timing_target *t, void *input, bool second)
+{
+	struct blake2s_input *in = input;
+
+	timing_random(in, sizeof(*in));
+	if (!second)
+		memset(in->keys, 0, sizeof(in->keys));
+}
+
+static void make_hash_inputs(const struct timing_target *t, void *input, bool second)
+{
+	struct blake2s_input *in = input;
+
+	timing_random(in, sizeof(*in));
+	if (!second)
+		memset(in->inputs, 0, sizeof(in->inputs));
+}
+
+static bool run_macs(const struct timing_target *t, void *input)
+{
+	static uint8_t out[BLAKE2S_JOBS][CR_MAC_BYTES];
+	struct blake2s_input *in = input;
+	struct cr_hash_job jobs[BLAKE2S_JOBS];
+
+	for (unsigned int i = 0; i < BLAKE2S_JOBS; i++)
+		jobs[i] = (struct cr_hash_job){
+			.out = out[i],
+			.key = in->keys[i],
+			.a = in->inputs[i],
+			.a_len = BLAKE2S_BYTES,
+			.key_bytes = CR_HASH_BYTES,
+			.out_bytes = CR_MAC_BYTES,
+		};
+	cr_hash_batch(jobs, BLAKE2S_JOBS);
+	return true;
+}
+
+static bool run_kdfs(const struct timing_target *t, void *input)
+{
+	static uint8_t out[BLAKE2S_JOBS][2][CR_HASH_BYTES];
+	struct blake2s_input *in = input;
+	struct cr_kdf_job jobs[BLAKE2S_JOBS];
+
+	for (unsigned int i = 0; i < BLAKE2S_JOBS; i++)
+		jobs[i] = (struct cr_kdf_job){
+			.t1 = out[i][0],
+			.t2 = out[i][1],
+			.ck = in->keys[i],
+			.in = in->inputs[i],
+			.len = CR_HASH_BYTES,
+		};
+	cr_kdf_batch(jobs, BLAKE2S_JOBS);
+	return true;
+}
+
+static const struct timing_target handshake_targets[] = {
+	{"x25519/zero-scalars", "zero, random", TIMING_EQUAL, sizeof(struct x25519_input),
+	 make_scalars, run_x25519, NULL, NULL, ""},
+	{"x25519/fixed-scalars", "the same, random", TIMING_EQUAL, sizeof(struct x25519_input),
+	 make_scalar, run_x25519, NULL, NULL, ""},
+	{"x25519/points", "9, random", TIMING_EQUAL, sizeof(struct x25519_input), make_points,
+	 run_x25519, NULL, NULL, ""},
+	{"x25519/one-scalar", "the same, random; a batch of 1", TIMING_EQUAL,
+	 sizeof(struct x25519_input), make_scalar, run_x25519_one, NULL, NULL, ""},
+	{"blake2s/mac-keys", "zero, random", TIMING_EQUAL, sizeof(struct blake2s_input),
+	 make_hash_keys, run_macs, NULL, NULL, ""},
+	{"blake2s/mac-inputs", "zero, random", TIMING_EQUAL, sizeof(struct blake2s_input),
+	 make_hash_inputs, run_macs, NULL, NULL, ""},
+	{"blake2s/kdf-keys", "zero, random", TIMING_EQUAL, sizeof(struct blake2s_input),
+	 make_hash_keys, run_kdfs, NULL, NULL, ""},
+	{"blake2s/kdf-inputs", "zero, random", TIMING_EQUAL, sizeof(struct blake2s_input),
+	 make_hash_inputs, run_kdfs, NULL, NULL, ""},
+};
+
 /* ---- what shows that the test sees something, and that it does not see what is not there ---- */
 
 struct compare_input {
@@ -295,6 +445,7 @@ unsigned int timing_targets_open(struct timing_target targets[TIMING_TARGETS_MAX
 		else
 			n += add(targets + n, burst_targets, N(burst_targets), name, backends[i]);
 	}
+	n += add(targets + n, handshake_targets, N(handshake_targets), NULL, NULL);
 	return n;
 }
 
