@@ -20,6 +20,7 @@ struct cr_aead {
 /* Fastest first. */
 static const struct cr_aead_backend *const backends[] = {
 	&cr_aead_avx512,
+	&cr_aead_avx2,
 	&cr_aead_ipsec_mb,
 	&cr_aead_ref,
 };

@@ -30,6 +30,7 @@ struct cr_aead_backend {
 extern const struct cr_aead_backend cr_aead_avx512;
 extern const struct cr_aead_backend cr_aead_ref;
 extern const struct cr_aead_backend cr_aead_ipsec_mb;
+extern const struct cr_aead_backend cr_aead_avx2;
 
 /* The i-th back end, fastest first, NULL past the last; on any CPU, so ask available(). For tests.
  */

@@ -17,4 +17,10 @@ static inline bool cr_cpu_avx512(void)
 	       __builtin_cpu_supports("bmi2");
 }
 
+/* What every *_avx2.c is compiled for: AVX2 and BMI2. */
+static inline bool cr_cpu_avx2(void)
+{
+	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2");
+}
+
 #endif

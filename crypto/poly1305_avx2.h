@@ -1,0 +1,43 @@
+/*
+ * Poly1305 tags of RFC 8439, section 2.8 (without AAD) for four packets at a time with AVX2: a lane
+ * is a packet. Inside crypto/; only where cr_cpu_avx2() (cpu.h) is true. Each thread has its own
+ * structs.
+ */
+#ifndef CRYPTO_POLY1305_AVX2_H
+#define CRYPTO_POLY1305_AVX2_H
+
+#include <stdint.h>
+
+#include "crypto/chacha20_avx2.h"
+
+#define CR_POLY_LANES_AVX2 4
+
+/* Blocks of 16 bytes that are taken in one step, and powers of r for that. */
+#define CR_POLY_STEP_BLOCKS 4
+#define CR_POLY_STEP_BYTES  64
+
+/* r^n as five limbs of 26 bits, then limbs 1 to 4 times 5. */
+#define CR_POLY_FACTORS 9
+
+/* Secret after a call; wiped by its owner. */
+struct cr_poly_avx2 {
+	_Alignas(32) uint64_t power[CR_POLY_STEP_BLOCKS][CR_POLY_FACTORS][CR_POLY_LANES_AVX2];
+	/* First and last step of each lane, where a step of it is not just bytes of the text. */
+	uint8_t head[CR_POLY_LANES_AVX2][CR_POLY_STEP_BYTES];
+	uint8_t tail[CR_POLY_LANES_AVX2][CR_POLY_STEP_BYTES];
+};
+
+struct cr_poly_text {
+	const uint8_t *at;
+	uint32_t len_bytes;
+};
+
+/*
+ * The tags of four texts, low and high halves. The one-time keys are in the lanes of keys from
+ * lane on, which is 0 or 4. The time is that of the longest text.
+ */
+void cr_poly1305_avx2(struct cr_poly_avx2 *p, const struct cr_rows_avx2 *keys, unsigned int lane,
+		      const struct cr_poly_text text[CR_POLY_LANES_AVX2],
+		      uint64_t lo[CR_POLY_LANES_AVX2], uint64_t hi[CR_POLY_LANES_AVX2]);
+
+#endif
