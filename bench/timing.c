@@ -21,7 +21,7 @@
 #define THRESHOLD     10.0    /* of |t|: what the paper takes */
 #define CONFIRMATIONS 2	      /* further measurements that must agree before it counts */
 #define SAMPLES_MAX   1000000 /* of a measurement */
-#define SAMPLES_MIN   1000
+#define SAMPLES_MIN   400
 #define CLASS_MIN     100  /* samples of a class, or there is no t */
 #define SLOTS	      64   /* inputs made ahead of being timed */
 #define WARM_UP	      2	   /* of these, not counted: caches are as making inputs has left them */

@@ -2,16 +2,8 @@
 """wgdp-bench path: runs, says what it should in JSON and as a table, and refuses what it must."""
 import fnmatch
 import json
-import subprocess
-import sys
 
-BENCH = sys.argv[1]
-TIMEOUT_S = 50
-
-
-def run(*arguments):
-    return subprocess.run([BENCH, *arguments], capture_output=True, text=True, timeout=TIMEOUT_S,
-                          check=False)
+from bench import expect_refusals, go, run
 
 
 def check_result(result, names):
@@ -64,20 +56,9 @@ def helps():
 
 
 def refusals():
-    for arguments in ([], ["nothing"], ["path", "--seconds", "0"], ["path", "--seconds", "1x"],
-                      ["path", "--peers", "-1"], ["path", "extra"], ["path", "--nonsense"],
-                      ["path", "--filter", "no-such-name"]):
-        done = run(*arguments)
-        assert done.returncode == 1 and done.stderr and not done.stdout, (arguments, done)
+    expect_refusals([], ["nothing"], ["path", "--seconds", "0"], ["path", "--seconds", "1x"],
+                    ["path", "--peers", "-1"], ["path", "extra"], ["path", "--nonsense"],
+                    ["path", "--filter", "no-such-name"])
 
 
-TESTS = [as_json, filtered, as_table, helps, refusals]
-
-print(f"1..{len(TESTS)}")
-for number, test in enumerate(TESTS, 1):
-    try:
-        test()
-        print(f"ok {number} - {test.__name__}")
-    except (AssertionError, KeyError, ValueError, subprocess.TimeoutExpired) as error:
-        print(f"not ok {number} - {test.__name__}")
-        print(f"# {error!r}"[:2000].replace("\n", " "))
+go([as_json, filtered, as_table, helps, refusals])

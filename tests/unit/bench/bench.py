@@ -1,0 +1,27 @@
+"""What the tests of wgdp-bench share: running it, and TAP."""
+import subprocess
+import sys
+
+TIMEOUT_S = 50
+
+
+def run(*arguments):
+    return subprocess.run([sys.argv[1], *arguments], capture_output=True, text=True,
+                          timeout=TIMEOUT_S, check=False)
+
+
+def expect_refusals(*lines):
+    for arguments in lines:
+        done = run(*arguments)
+        assert done.returncode == 1 and done.stderr and not done.stdout, (arguments, done)
+
+
+def go(tests):
+    print(f"1..{len(tests)}")
+    for number, test in enumerate(tests, 1):
+        try:
+            test()
+            print(f"ok {number} - {test.__name__}")
+        except (AssertionError, KeyError, ValueError, subprocess.TimeoutExpired) as error:
+            print(f"not ok {number} - {test.__name__}")
+            print(f"# {error!r}"[:2000].replace("\n", " "))
