@@ -32,10 +32,10 @@ static const unsigned int shares_percent[] = {100, 99, 95, 90, 75, 50, 25, 10};
 
 #define N_SHARES (sizeof(shares_percent) / sizeof(shares_percent[0]))
 
-enum verdict { EQUAL, DIFFERS, SEEN, NOT_SEEN, BOUNDED, TOO_FAR };
+enum verdict { EQUAL, DIFFERS, NOT_CONFIRMED, SEEN, NOT_SEEN, BOUNDED, TOO_FAR };
 
 static const char *const verdict_names[] = {
-	"equal", "DIFFERS", "seen", "NOT SEEN", "in bounds", "OUT OF BOUNDS",
+	"equal", "DIFFERS", "not confirmed", "seen", "NOT SEEN", "in bounds", "OUT OF BOUNDS",
 };
 
 struct measured {
@@ -205,11 +205,14 @@ static bool measure(struct measured *m, double seconds)
 
 		if (!measure_once(&again, seconds))
 			return false;
-		if (!is_bad(again.verdict) ||
-		    (again.verdict == DIFFERS && (again.t > 0) != (m->t > 0))) {
-			again.verdict = m->target->expect == TIMING_EQUAL ? EQUAL : again.verdict;
+		if (is_bad(again.verdict) &&
+		    (again.verdict != DIFFERS || (again.t > 0) == (m->t > 0)))
+			continue;
+		/* The t that was seen stays in the report, or it would look as if nothing was. */
+		if (m->target->expect == TIMING_EQUAL)
+			m->verdict = NOT_CONFIRMED;
+		else
 			*m = again;
-		}
 	}
 	return true;
 }
