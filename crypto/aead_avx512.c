@@ -12,6 +12,7 @@
 #include "crypto/cpu.h"
 #include "crypto/ct.h"
 #include "crypto/poly1305_avx512.h"
+#include "crypto/wipe_avx512.h"
 
 _Static_assert(CR_BURST_MAX <= CR_CHACHA20_PACKETS_MAX, "a burst fits");
 _Static_assert(CR_BURST_MAX <= CR_POLY1305_MESSAGES_MAX, "a burst fits");
@@ -20,7 +21,7 @@ struct avx512 {
 	struct cr_chacha20_scratch chacha20;
 	struct cr_poly1305_scratch poly1305;
 	struct cr_chacha20_packets packets; /* of the burst, the longest first */
-	uint64_t tags[CR_BURST_MAX][2];
+	uint64_t tags[CR_BURST_MAX][2] __attribute__((aligned(64)));
 	uint8_t order[CR_BURST_MAX]; /* place in the burst */
 };
 
@@ -74,33 +75,69 @@ static void sort(uint8_t order[CR_BURST_MAX], const struct cr_packet *packets, u
 	}
 }
 
+_Static_assert(sizeof(struct cr_packet) == 40, "load_eight() reads five words");
+
+/* Members of eight packets to the five arrays, from place first on. */
+static inline void load_eight(struct cr_chacha20_packets *to, const struct cr_packet *packets,
+			      const uint8_t *order, unsigned int first, __mmask8 there)
+{
+	__m512i x[8], pair[8], key, counter, src, dst, len;
+
+	for (int i = 0; i < 8; i++) {
+		const struct cr_packet *p = &packets[there >> i & 1 ? order[first + i] : 0];
+
+		x[i] = _mm512_maskz_loadu_epi64(0x1f, p);
+	}
+	for (int i = 0; i < 8; i += 2) {
+		pair[i] = _mm512_unpacklo_epi64(x[i], x[i + 1]);
+		pair[i + 1] = _mm512_unpackhi_epi64(x[i], x[i + 1]);
+	}
+	for (int i = 0; i < 2; i++) {
+		/* Words 0 and 2, or 1 and 3, of eight packets. */
+		__m512i low = _mm512_shuffle_i64x2(pair[i], pair[i + 2], 0x44);
+		__m512i high = _mm512_shuffle_i64x2(pair[i + 4], pair[i + 6], 0x44);
+
+		x[i] = _mm512_shuffle_i64x2(low, high, 0x88);
+		x[2 + i] = _mm512_shuffle_i64x2(low, high, 0xdd);
+	}
+	key = x[0];
+	counter = x[1];
+	src = x[2];
+	dst = x[3];
+	len = _mm512_shuffle_i64x2(_mm512_shuffle_i64x2(pair[0], pair[2], 0xee),
+				   _mm512_shuffle_i64x2(pair[4], pair[6], 0xee), 0x88);
+	_mm512_store_si512(to->key + first, key);
+	_mm512_store_si512(to->src + first, src);
+	_mm512_store_si512(to->dst + first, dst);
+	_mm256_store_si256((__m256i *)(to->counter_lo + first), _mm512_cvtepi64_epi32(counter));
+	_mm256_store_si256((__m256i *)(to->counter_hi + first),
+			   _mm512_cvtepi64_epi32(_mm512_srli_epi64(counter, 32)));
+	_mm256_store_si256((__m256i *)(to->len_bytes + first), _mm512_cvtepi64_epi32(len));
+}
+
 static void load_burst(struct avx512 *s, const struct cr_packet *packets, unsigned int n)
 {
 	struct cr_chacha20_packets *to = &s->packets;
 
 	sort(s->order, packets, n);
 	to->n = n;
-	for (unsigned int i = 0; i < n; i++) {
-		const struct cr_packet *p = &packets[s->order[i]];
+	/* Up to a multiple of sixteen, with the first packet where there is none. */
+	for (unsigned int i = 0; i < n; i += CR_CHACHA20_LANES) {
+		uint32_t there = _bzhi_u32(0xffff, n - i);
 
-		to->key[i] = p->key;
-		to->src[i] = p->src;
-		to->dst[i] = p->dst;
-		to->counter_lo[i] = (uint32_t)p->counter;
-		to->counter_hi[i] = (uint32_t)(p->counter >> 32);
-		to->len_bytes[i] = p->len_bytes;
+		load_eight(to, packets, s->order, i, (__mmask8)there);
+		load_eight(to, packets, s->order, i + 8, (__mmask8)(there >> 8));
 	}
-	for (unsigned int i = n; i % CR_CHACHA20_LANES != 0; i++)
-		to->key[i] = packets[0].key;
 	cr_chacha20_avx512_load(&s->chacha20, to);
 }
 
-/* Nothing of a key, key stream or right tag stays behind; vector registers are zero already. */
+/* Nothing of a key, key stream or right tag stays behind. */
 static void wipe_burst(struct avx512 *s, unsigned int n)
 {
 	cr_chacha20_avx512_wipe(&s->chacha20, n);
 	cr_poly1305_avx512_wipe(&s->poly1305);
-	cr_wipe(s->tags, n * sizeof(s->tags[0]));
+	cr_avx512_wipe(s->tags, (n + 3) / 4 * 64);
+	cr_avx512_wipe_registers();
 }
 
 static uint64_t seal_burst(void *state, const struct cr_packet *packets, unsigned int n)

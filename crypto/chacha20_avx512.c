@@ -10,7 +10,7 @@
  */
 #include "crypto/chacha20_avx512.h"
 
-#include "crypto/ct.h"
+#include "crypto/wipe_avx512.h"
 
 /* Lanes that have a block, from which on a job of block n of each costs less than mixed ones. */
 #define COLUMN_LANES_MIN 15
@@ -69,6 +69,7 @@ void cr_chacha20_avx512_load(struct cr_chacha20_scratch *s, const struct cr_chac
 		rows->nonce[1] = _mm512_loadu_si512(p->counter_hi + first);
 	}
 	s->most_mixed = 0;
+	s->tails = false;
 }
 
 static void run_jobs(struct cr_chacha20_scratch *s)
@@ -256,9 +257,11 @@ static void load_tails(struct cr_chacha20_scratch *s, const struct cr_chacha20_p
 	for (unsigned int i = 0; i < p->n; i++) {
 		uint32_t len = p->len_bytes[i], at = len - len % CR_CHACHA20_BLOCK_BYTES;
 
-		if (at < len)
-			_mm512_store_si512(s->tail[i],
-					   _mm512_maskz_loadu_epi8(tail_mask(len), p->src[i] + at));
+		if (at == len)
+			continue;
+		_mm512_store_si512(s->tail[i],
+				   _mm512_maskz_loadu_epi8(tail_mask(len), p->src[i] + at));
+		s->tails = true;
 	}
 }
 
@@ -301,10 +304,11 @@ void cr_chacha20_avx512_wipe(struct cr_chacha20_scratch *s, unsigned int n)
 {
 	unsigned int sets = (n + CR_CHACHA20_LANES - 1) / CR_CHACHA20_LANES;
 
-	cr_wipe(s->rows, sets * sizeof(s->rows[0]));
-	cr_wipe(s->mixed, s->most_mixed * sizeof(s->mixed[0]));
-	cr_wipe(s->one_time, n * sizeof(s->one_time[0]));
-	cr_wipe(s->tail, n * sizeof(s->tail[0]));
-	cr_wipe(s->sink, sizeof(s->sink));
-	cr_wipe(s->spill, sizeof(s->spill));
+	cr_avx512_wipe(s->rows, sets * sizeof(s->rows[0]));
+	cr_avx512_wipe(s->mixed, s->most_mixed * sizeof(s->mixed[0]));
+	cr_avx512_wipe(s->one_time, n * sizeof(s->one_time[0]));
+	if (s->tails)
+		cr_avx512_wipe(s->tail, n * sizeof(s->tail[0]));
+	cr_avx512_wipe(s->sink, sizeof(s->sink));
+	cr_avx512_wipe(s->spill, sizeof(s->spill));
 }

@@ -7,6 +7,7 @@
 #define CRYPTO_CHACHA20_AVX512_H
 
 #include <immintrin.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -46,16 +47,17 @@ _Static_assert(sizeof(struct cr_chacha20_job) == 40, "crypto/asm/chacha20.py: JO
 
 /*
  * Does 2 * pairs jobs (pairs > 0), in order. The two places behind them need valid rows as well:
- * their states are loaded, nothing else. All vector registers are zero afterwards.
+ * their states are loaded, nothing else. Vector registers are
+ * not zeroed.
  */
 void cr_chacha20_avx512_32(const struct cr_chacha20_job *jobs, size_t pairs, void *spill);
 
 /* The same for n jobs one by one, which takes longer for two of them; reads none behind them. */
 void cr_chacha20_avx512_16(const struct cr_chacha20_job *jobs, size_t n, void *spill);
 
-/* Packets, the longest first. Of unused places up to a multiple of 16, key is valid as well. */
+/* Packets, the longest first. In unused places up to a multiple of 16, key is valid as well. */
 struct cr_chacha20_packets {
-	const uint8_t *key[CR_CHACHA20_PACKETS_MAX];
+	const uint8_t *key[CR_CHACHA20_PACKETS_MAX] __attribute__((aligned(64)));
 	const uint8_t *src[CR_CHACHA20_PACKETS_MAX];
 	uint8_t *dst[CR_CHACHA20_PACKETS_MAX];
 	uint32_t counter_lo[CR_CHACHA20_PACKETS_MAX];
@@ -93,6 +95,7 @@ struct cr_chacha20_scratch {
 	unsigned int n_mixed;
 	unsigned int most_mixed;
 	unsigned int n_jobs;
+	bool tails; /* are in use */
 };
 
 /* Once, in memory aligned to 64 and zeroed. */

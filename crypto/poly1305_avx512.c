@@ -9,7 +9,7 @@
  */
 #include "crypto/poly1305_avx512.h"
 
-#include "crypto/ct.h"
+#include "crypto/wipe_avx512.h"
 
 #define LIMB44	 ((UINT64_C(1) << 44) - 1)
 #define LIMB42	 ((UINT64_C(1) << 42) - 1)
@@ -28,6 +28,18 @@ static const unsigned int group_cost_steps[4] = {3, 5, 6, 7};
 
 static const __m512i no_chunk;
 
+/* The last lane of each message, for 1, 2, 4 and 8 lanes each. */
+static const __mmask8 last_lanes[4] = {0xff, 0xaa, 0x88, 0x80};
+
+/* A number mod 2^130 - 5 in each lane, and what it is multiplied by. */
+struct limbs {
+	__m512i l0, l1, l2;
+};
+
+struct factor {
+	__m512i r0, r1, r2, s1, s2; /* s: 20 times r */
+};
+
 static inline __m512i splat(uint64_t x)
 {
 	return _mm512_set1_epi64((long long)x);
@@ -38,115 +50,140 @@ static inline __m512i add(__m512i x, __m512i y)
 	return _mm512_add_epi64(x, y);
 }
 
+static inline __m512i times_20(__m512i x)
+{
+	return add(_mm512_slli_epi64(x, 4), _mm512_slli_epi64(x, 2));
+}
+
 /* Limbs of a number below 2^128 in two words. */
-static inline void split(__m512i limbs[3], __m512i lo, __m512i hi)
+static inline struct limbs split(__m512i lo, __m512i hi)
 {
-	limbs[0] = _mm512_and_si512(lo, splat(LIMB44));
-	limbs[1] = _mm512_and_si512(_mm512_shrdi_epi64(lo, hi, 44), splat(LIMB44));
-	limbs[2] = _mm512_srli_epi64(hi, 24);
+	return (struct limbs){_mm512_and_si512(lo, splat(LIMB44)),
+			      _mm512_and_si512(_mm512_shrdi_epi64(lo, hi, 44), splat(LIMB44)),
+			      _mm512_srli_epi64(hi, 24)};
 }
 
-static inline void set_factor(__m512i factor[5], const __m512i limbs[3])
+static inline struct factor factor_of(struct limbs x)
 {
-	factor[0] = limbs[0];
-	factor[1] = limbs[1];
-	factor[2] = limbs[2];
-	factor[3] = add(_mm512_slli_epi64(limbs[1], 4), _mm512_slli_epi64(limbs[1], 2));
-	factor[4] = add(_mm512_slli_epi64(limbs[2], 4), _mm512_slli_epi64(limbs[2], 2));
+	return (struct factor){x.l0, x.l1, x.l2, times_20(x.l1), times_20(x.l2)};
 }
 
-/* out = x times factor, limbs a little over 44 bits; out may be x. */
-static inline void multiply(__m512i out[3], const __m512i x[3], const __m512i factor[5])
+static inline void store_factor(__m512i to[5], struct factor f)
 {
-	const __m512i row[3][3] = {{factor[0], factor[1], factor[2]},
-				   {factor[4], factor[0], factor[1]},
-				   {factor[3], factor[4], factor[0]}};
-	__m512i lo[3], hi[3], carry[3];
+	to[0] = f.r0;
+	to[1] = f.r1;
+	to[2] = f.r2;
+	to[3] = f.s1;
+	to[4] = f.s2;
+}
 
-	for (int j = 0; j < 3; j++) {
-		lo[j] = _mm512_madd52lo_epu64(_mm512_setzero_si512(), x[0], row[0][j]);
-		hi[j] = _mm512_madd52hi_epu64(_mm512_setzero_si512(), x[0], row[0][j]);
-		for (int i = 1; i < 3; i++) {
-			lo[j] = _mm512_madd52lo_epu64(lo[j], x[i], row[i][j]);
-			hi[j] = _mm512_madd52hi_epu64(hi[j], x[i], row[i][j]);
-		}
-	}
+static inline struct factor load_factor(const __m512i from[5])
+{
+	return (struct factor){from[0], from[1], from[2], from[3], from[4]};
+}
+
+static inline __m512i dot_lo(struct limbs x, __m512i a, __m512i b, __m512i c)
+{
+	__m512i sum = _mm512_madd52lo_epu64(_mm512_setzero_si512(), x.l0, a);
+
+	sum = _mm512_madd52lo_epu64(sum, x.l1, b);
+	return _mm512_madd52lo_epu64(sum, x.l2, c);
+}
+
+static inline __m512i dot_hi(struct limbs x, __m512i a, __m512i b, __m512i c)
+{
+	__m512i sum = _mm512_madd52hi_epu64(_mm512_setzero_si512(), x.l0, a);
+
+	sum = _mm512_madd52hi_epu64(sum, x.l1, b);
+	return _mm512_madd52hi_epu64(sum, x.l2, c);
+}
+
+/* x times f, with limbs a little over 44 bits, as those of x may be. */
+static inline struct limbs multiply(struct limbs x, struct factor f)
+{
+	__m512i lo0 = dot_lo(x, f.r0, f.s2, f.s1), hi0 = dot_hi(x, f.r0, f.s2, f.s1);
+	__m512i lo1 = dot_lo(x, f.r1, f.r0, f.s2), hi1 = dot_hi(x, f.r1, f.r0, f.s2);
+	__m512i lo2 = dot_lo(x, f.r2, f.r1, f.r0), hi2 = dot_hi(x, f.r2, f.r1, f.r0);
+	__m512i carry0, carry1, carry2;
+
 	/* The high half of a product has weight 2^52: 2^8 of the next limb; beyond 2^132, 20. */
-	lo[0] = add(lo[0], add(_mm512_slli_epi64(hi[2], 10), _mm512_slli_epi64(hi[2], 12)));
-	lo[1] = add(lo[1], _mm512_slli_epi64(hi[0], 8));
-	lo[2] = add(lo[2], _mm512_slli_epi64(hi[1], 8));
-	carry[0] = _mm512_srli_epi64(lo[0], 44);
-	carry[1] = _mm512_srli_epi64(lo[1], 44);
-	carry[2] = _mm512_srli_epi64(lo[2], 42);
-	out[0] = add(_mm512_and_si512(lo[0], splat(LIMB44)),
-		     add(carry[2], _mm512_slli_epi64(carry[2], 2)));
-	out[1] = add(_mm512_and_si512(lo[1], splat(LIMB44)), carry[0]);
-	out[2] = add(_mm512_and_si512(lo[2], splat(LIMB42)), carry[1]);
+	lo0 = add(lo0, add(_mm512_slli_epi64(hi2, 10), _mm512_slli_epi64(hi2, 12)));
+	lo1 = add(lo1, _mm512_slli_epi64(hi0, 8));
+	lo2 = add(lo2, _mm512_slli_epi64(hi1, 8));
+	carry0 = _mm512_srli_epi64(lo0, 44);
+	carry1 = _mm512_srli_epi64(lo1, 44);
+	carry2 = _mm512_srli_epi64(lo2, 42);
+	return (struct limbs){add(_mm512_and_si512(lo0, splat(LIMB44)),
+				  add(carry2, _mm512_slli_epi64(carry2, 2))),
+			      add(_mm512_and_si512(lo1, splat(LIMB44)), carry0),
+			      add(_mm512_and_si512(lo2, splat(LIMB42)), carry1)};
 }
 
-static inline void square(__m512i out[3], const __m512i x[3])
+static inline struct limbs square(struct limbs x)
 {
-	__m512i factor[5];
-
-	set_factor(factor, x);
-	multiply(out, x, factor);
+	return multiply(x, factor_of(x));
 }
 
-/* Words 0 to 3 (r, then s) of the keys of eight lanes. */
-static inline void load_keys(__m512i w[4], const uint8_t *const key[CR_POLY1305_LANES])
+/* r, and s in two words, of a one-time key. */
+struct key {
+	struct limbs r;
+	__m512i s[2];
+};
+
+static inline __m512i two_keys(const uint8_t *a, const uint8_t *b)
 {
-	__m512i z[4], lo[2], hi[2];
+	__m512i x = _mm512_castsi256_si512(_mm256_load_si256((const __m256i *)a));
 
-	for (int i = 0; i < 4; i++) {
-		int lane = 4 * (i >> 1) + (i & 1);
-
-		z[i] = _mm512_castsi256_si512(_mm256_load_si256((const __m256i *)key[lane]));
-		z[i] = _mm512_inserti64x4(z[i], _mm256_load_si256((const __m256i *)key[lane + 2]),
-					  1);
-	}
-	for (int i = 0; i < 2; i++) {
-		lo[i] = _mm512_unpacklo_epi64(z[2 * i], z[2 * i + 1]);
-		hi[i] = _mm512_unpackhi_epi64(z[2 * i], z[2 * i + 1]);
-	}
-	w[0] = _mm512_shuffle_i64x2(lo[0], lo[1], 0x88);
-	w[1] = _mm512_shuffle_i64x2(hi[0], hi[1], 0x88);
-	w[2] = _mm512_shuffle_i64x2(lo[0], lo[1], 0xdd);
-	w[3] = _mm512_shuffle_i64x2(hi[0], hi[1], 0xdd);
+	return _mm512_inserti64x4(x, _mm256_load_si256((const __m256i *)b), 1);
 }
 
-static void set_powers(struct cr_poly1305_group *g, const uint8_t (*keys)[64])
+/* The keys of eight lanes. */
+static inline struct key load_keys(const uint8_t *const key[CR_POLY1305_LANES])
+{
+	__m512i a = two_keys(key[0], key[2]), b = two_keys(key[1], key[3]);
+	__m512i c = two_keys(key[4], key[6]), d = two_keys(key[5], key[7]);
+	__m512i lo_ab = _mm512_unpacklo_epi64(a, b), hi_ab = _mm512_unpackhi_epi64(a, b);
+	__m512i lo_cd = _mm512_unpacklo_epi64(c, d), hi_cd = _mm512_unpackhi_epi64(c, d);
+	__m512i r_lo = _mm512_shuffle_i64x2(lo_ab, lo_cd, 0x88);
+	__m512i r_hi = _mm512_shuffle_i64x2(hi_ab, hi_cd, 0x88);
+	struct key k;
+
+	k.r = split(_mm512_and_si512(r_lo, splat(CLAMP_LO)),
+		    _mm512_and_si512(r_hi, splat(CLAMP_HI)));
+	k.s[0] = _mm512_shuffle_i64x2(lo_ab, lo_cd, 0xdd);
+	k.s[1] = _mm512_shuffle_i64x2(hi_ab, hi_cd, 0xdd);
+	return k;
+}
+
+static inline void set_powers(struct cr_poly1305_group *g, const uint8_t (*keys)[64])
 {
 	struct cr_poly1305_lanes *l = &g->lanes;
 	const uint8_t *key[CR_POLY1305_LANES];
-	__m512i w[4], r[3], x[3];
+	struct factor by_r, by_r2;
+	struct limbs r2, r3, x;
+	struct key k;
 
 	for (unsigned int lane = 0; lane < CR_POLY1305_LANES; lane++) {
 		unsigned int i = lane >> g->lanes_each_log2;
 
 		key[lane] = keys[g->first + (i < g->n ? i : 0)];
 	}
-	load_keys(w, key);
-	g->s[0] = w[2];
-	g->s[1] = w[3];
-	split(r, _mm512_and_si512(w[0], splat(CLAMP_LO)), _mm512_and_si512(w[1], splat(CLAMP_HI)));
-	set_factor(l->factor[3], r);
-	multiply(x, r, l->factor[3]);
-	set_factor(l->factor[2], x);
-	multiply(r, x, l->factor[3]);
-	set_factor(l->factor[1], r);
-	multiply(x, x, l->factor[2]);
-	if (g->lanes_each_log2 > 0) {
-		memcpy(g->power4, x, sizeof(x));
-		square(x, x);
-		memcpy(g->power8, x, sizeof(x));
+	k = load_keys(key);
+	g->s[0] = k.s[0];
+	g->s[1] = k.s[1];
+	by_r = factor_of(k.r);
+	store_factor(l->factor[3], by_r);
+	r2 = multiply(k.r, by_r);
+	by_r2 = factor_of(r2);
+	store_factor(l->factor[2], by_r2);
+	r3 = multiply(r2, by_r);
+	store_factor(l->factor[1], factor_of(r3));
+	x = multiply(r2, by_r2);
+	for (unsigned int i = 0; i < g->lanes_each_log2; i++) {
+		store_factor(g->power[i], factor_of(x));
+		x = square(x);
 	}
-	if (g->lanes_each_log2 > 1) {
-		square(x, x);
-		memcpy(g->power16, x, sizeof(x));
-	}
-	if (g->lanes_each_log2 > 2)
-		square(x, x);
-	set_factor(l->factor[0], x);
+	store_factor(l->factor[0], factor_of(x));
 	for (int i = 0; i < 3; i++)
 		l->sum[i] = _mm512_setzero_si512();
 }
@@ -225,58 +262,45 @@ static void choose_group(struct cr_poly1305_group *g, const uint32_t *len_bytes,
 /* Where the lanes of a group are in their messages. Chunks are counted from a message's first. */
 struct walk {
 	__m512i at;    /* the chunk of the next step, negative where there is none yet */
-	__m512i last;  /* a lane's last chunk is its message's last only in its last lane */
+	__m512i last;  /* the last chunk */
 	__m512i first; /* address of chunk 0, were it all there */
 	__m512i head;  /* address */
 	__m512i tail;  /* address */
 	__m512i lead;  /* blocks missing in chunk 0 */
-	int64_t lanes_each;
 	unsigned int steps;
 	unsigned int starts; /* steps until every lane is beyond chunk 0 */
 };
 
-static void start_walk(struct walk *w, const struct cr_poly1305_group *g,
-		       struct cr_poly1305_scratch *s, const uint8_t *const *text,
-		       const uint32_t *len_bytes)
+static inline void start_walk(struct walk *w, const struct cr_poly1305_group *g,
+			      const struct cr_poly1305_scratch *s, const uint8_t *const *text,
+			      const uint32_t *len_bytes)
 {
-	int64_t at[8], last[8], lead[8];
-	uint64_t first[8], head[8], tail[8];
+	const __m512i one = splat(1), iota = _mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0);
 	unsigned int shift = g->lanes_each_log2, each = 1u << shift;
-	unsigned int least = UINT32_MAX;
+	__m512i message = _mm512_srli_epi64(iota, shift);
+	__mmask8 some = (__mmask8)_bzhi_u32(0xff, g->n);
+	__mmask8 there = _mm512_cmplt_epu64_mask(message, splat(g->n));
+	unsigned int least = chunks_of(len_bytes[g->first + g->n - 1]);
+	__m512i len, blocks, chunks, place;
 
-	w->lanes_each = each;
-	w->steps = 0;
-	for (unsigned int i = 0; i < g->n; i++) {
-		unsigned int chunks = chunks_of(len_bytes[g->first + i]);
-		unsigned int steps = (chunks + each - 1) >> shift;
-
-		if (steps > w->steps)
-			w->steps = steps;
-		if (chunks < least)
-			least = chunks;
-	}
-	for (unsigned int lane = 0; lane < CR_POLY1305_LANES; lane++) {
-		unsigned int i = lane >> shift, m = g->first + i;
-		bool there = i < g->n;
-		uint32_t len = there ? len_bytes[m] : 0;
-		int64_t chunks = there ? chunks_of(len) : 0;
-
-		at[lane] = chunks - (int64_t)(each * w->steps) + (lane & (each - 1));
-		last[lane] = there ? chunks - 1 : INT64_MAX;
-		lead[lane] = lead_of(len);
-		first[lane] = there ? (uintptr_t)text[m] - 16 * (uint64_t)lead[lane] : 0;
-		head[lane] = there ? (uintptr_t)s->head[m] : 0;
-		tail[lane] = there ? (uintptr_t)s->tail[m] : 0;
-	}
+	w->steps = (chunks_of(len_bytes[g->first]) + each - 1) >> shift;
 	w->starts = w->steps;
-	if (g->n << shift == CR_POLY1305_LANES && (least >> shift) > 1)
+	if (g->n << shift == CR_POLY1305_LANES && least >> shift > 0)
 		w->starts = w->steps - (least >> shift) + 1;
-	w->at = _mm512_loadu_si512(at);
-	w->last = _mm512_loadu_si512(last);
-	w->lead = _mm512_loadu_si512(lead);
-	w->first = _mm512_loadu_si512(first);
-	w->head = _mm512_loadu_si512(head);
-	w->tail = _mm512_loadu_si512(tail);
+	len = _mm512_cvtepu32_epi64(_mm256_maskz_loadu_epi32(some, len_bytes + g->first));
+	len = _mm512_permutexvar_epi64(message, len);
+	blocks = add(_mm512_srli_epi64(add(len, splat(15)), 4), one);
+	chunks = _mm512_maskz_srli_epi64(there, add(blocks, splat(3)), 2);
+	w->at = add(_mm512_sub_epi64(chunks, splat((uint64_t)each * w->steps)),
+		    _mm512_and_si512(iota, splat(each - 1)));
+	w->last = _mm512_sub_epi64(chunks, one);
+	w->lead = _mm512_sub_epi64(_mm512_slli_epi64(chunks, 2), blocks);
+	w->first = _mm512_permutexvar_epi64(message,
+					    _mm512_maskz_loadu_epi64(some, text + g->first));
+	w->first = _mm512_sub_epi64(w->first, _mm512_slli_epi64(w->lead, 4));
+	place = _mm512_slli_epi64(add(message, splat(g->first)), 6);
+	w->head = add(place, splat((uintptr_t)s->head));
+	w->tail = add(place, splat((uintptr_t)s->tail));
 }
 
 /* The addresses of a step's chunks, anywhere in the messages. */
@@ -292,138 +316,166 @@ static inline __m512i addresses(const struct walk *w)
 }
 
 /* Which blocks are there in a step where lanes may be at or before chunk 0. */
-static const __m512i *tops(const struct walk *w, struct cr_poly1305_scratch *s, unsigned int *used)
+static const __m512i *tops(const struct walk *w, struct cr_poly1305_scratch *s)
 {
 	__mmask8 there = _mm512_cmpge_epi64_mask(w->at, _mm512_setzero_si512());
 	__mmask8 beyond = _mm512_cmpgt_epi64_mask(w->at, _mm512_setzero_si512());
-	__m512i *top = s->top[*used];
-	bool same = *used > 1;
+	__m512i *top = s->top[s->n_tops], *before = s->top[s->n_tops - 1];
+	__mmask8 differ = 0;
 
 	for (int block = 0; block < 4; block++) {
 		__mmask8 begun = _mm512_cmple_epi64_mask(w->lead, splat((uint64_t)block));
-		__m512i x = _mm512_maskz_mov_epi64((there & begun) | beyond, splat(TOP));
 
-		_mm512_store_si512(&top[block], x);
-		same = same && _mm512_cmpneq_epi64_mask(x, s->top[*used - 1][block]) == 0;
+		top[block] = _mm512_maskz_mov_epi64((there & begun) | beyond, splat(TOP));
+		differ |= _mm512_cmpneq_epi64_mask(top[block], before[block]);
 	}
 	/* Lanes begin one after the other, so that this changes but a few times. */
-	if (same)
-		return s->top[*used - 1];
-	(*used)++;
+	if (differ == 0)
+		return before;
+	s->n_tops++;
 	return top;
 }
 
-static void run_group(struct cr_poly1305_group *g, struct cr_poly1305_scratch *s,
+static void run_steps(struct cr_poly1305_scratch *s)
+{
+	if (s->n_steps > 0)
+		cr_poly1305_avx512_steps(s->steps, s->n_steps);
+	s->n_steps = 0;
+	s->n_tops = 1;
+}
+
+static inline struct cr_poly1305_step *next_step(struct cr_poly1305_scratch *s,
+						 struct cr_poly1305_group *g)
+{
+	struct cr_poly1305_step *step;
+
+	if (s->n_steps == CR_POLY1305_STEPS_MAX || s->n_tops == CR_POLY1305_TOPS_MAX)
+		run_steps(s);
+	step = &s->steps[s->n_steps++];
+	step->top = s->top[0];
+	step->lanes = &g->lanes;
+	return step;
+}
+
+static void add_steps(struct cr_poly1305_scratch *s, struct cr_poly1305_group *g,
 		      const uint8_t *const *text, const uint32_t *len_bytes)
 {
+	struct cr_poly1305_step *step;
+	__m512i stride = splat(1u << g->lanes_each_log2), address, bytes;
 	struct walk w;
-	unsigned int n = 0, used = 1;
-	__m512i stride;
+	unsigned int done = 0;
 
 	start_walk(&w, g, s, text, len_bytes);
-	stride = splat((uint64_t)w.lanes_each);
-	for (unsigned int step = 0; step < w.steps; step++) {
-		struct cr_poly1305_step *to = &s->steps[n++];
-
-		to->top = step < w.starts ? tops(&w, s, &used) : s->top[0];
-		if (step < w.starts || step + 1 == w.steps)
-			_mm512_storeu_si512(to->chunk, addresses(&w));
-		else
-			_mm512_storeu_si512(to->chunk, add(w.first, _mm512_slli_epi64(w.at, 6)));
+	for (; done < w.starts; done++) {
+		step = next_step(s, g);
+		_mm512_store_si512(step->chunk, addresses(&w));
+		step->top = tops(&w, s);
 		w.at = add(w.at, stride);
-		if (n == CR_POLY1305_STEPS_MAX || step + 1 == w.steps) {
-			cr_poly1305_avx512_steps(s->steps, n, &g->lanes);
-			n = 0;
-		}
 	}
+	if (done == w.steps)
+		return;
+	address = add(w.first, _mm512_slli_epi64(w.at, 6));
+	bytes = _mm512_slli_epi64(stride, 6);
+	for (; done + 1 < w.steps; done++) {
+		step = next_step(s, g);
+		_mm512_store_si512(step->chunk, address);
+		address = add(address, bytes);
+	}
+	/* The last lane of each message is at its last chunk, the others are not. */
+	address = _mm512_mask_mov_epi64(address, last_lanes[g->lanes_each_log2], w.tail);
+	step = next_step(s, g);
+	_mm512_store_si512(step->chunk, address);
+}
+
+/* Sums of neighbouring lanes, 2, 4 or 8 at a time. */
+static inline __m512i sum_lanes(__m512i x, unsigned int log2)
+{
+	if (log2 > 0)
+		x = add(x, _mm512_permutex_epi64(x, 0xb1));
+	if (log2 > 1)
+		x = add(x, _mm512_permutex_epi64(x, 0x4e));
+	if (log2 > 2)
+		x = add(x, _mm512_shuffle_i64x2(x, x, 0x4e));
+	return x;
 }
 
 /* Lane j of m has the sum of its chunks, to be multiplied by r^(4 (m - 1 - j) + 1). */
-static inline void join_lanes(const struct cr_poly1305_group *g, __m512i sum[3])
+static inline struct limbs join_lanes(const struct cr_poly1305_group *g)
 {
 	static const __mmask8 odd[3] = {0x55, 0x33, 0x0f};
-	const __m512i *power[3] = {g->power4, g->power8, g->power16};
+	struct limbs sum = {g->lanes.sum[0], g->lanes.sum[1], g->lanes.sum[2]};
+	unsigned int log2 = g->lanes_each_log2;
 
-	for (unsigned int i = 0; i < g->lanes_each_log2; i++) {
-		__m512i factor[5], x[3];
+	for (unsigned int i = 0; i < log2; i++) {
+		struct limbs x = multiply(sum, load_factor(g->power[i]));
 
-		set_factor(factor, power[i]);
-		multiply(x, sum, factor);
-		for (int limb = 0; limb < 3; limb++)
-			sum[limb] = _mm512_mask_mov_epi64(sum[limb], odd[i], x[limb]);
+		sum.l0 = _mm512_mask_mov_epi64(sum.l0, odd[i], x.l0);
+		sum.l1 = _mm512_mask_mov_epi64(sum.l1, odd[i], x.l1);
+		sum.l2 = _mm512_mask_mov_epi64(sum.l2, odd[i], x.l2);
 	}
-	multiply(sum, sum, g->lanes.factor[3]);
-	for (int limb = 0; limb < 3; limb++) {
-		__m512i x = sum[limb];
+	sum = multiply(sum, load_factor(g->lanes.factor[3]));
+	sum.l0 = sum_lanes(sum.l0, log2);
+	sum.l1 = sum_lanes(sum.l1, log2);
+	sum.l2 = sum_lanes(sum.l2, log2);
+	return sum;
+}
 
-		if (g->lanes_each_log2 > 0)
-			x = add(x, _mm512_permutex_epi64(x, 0xb1));
-		if (g->lanes_each_log2 > 1)
-			x = add(x, _mm512_permutex_epi64(x, 0x4e));
-		if (g->lanes_each_log2 > 2)
-			x = add(x, _mm512_shuffle_i64x2(x, x, 0x4e));
-		sum[limb] = x;
-	}
+static inline struct limbs carry_all(struct limbs a)
+{
+	__m512i c;
+
+	a.l1 = add(a.l1, _mm512_srli_epi64(a.l0, 44));
+	a.l2 = add(a.l2, _mm512_srli_epi64(a.l1, 44));
+	c = _mm512_srli_epi64(a.l2, 42);
+	a.l0 = add(_mm512_and_si512(a.l0, splat(LIMB44)), add(c, _mm512_slli_epi64(c, 2)));
+	a.l1 = _mm512_and_si512(a.l1, splat(LIMB44));
+	a.l2 = _mm512_and_si512(a.l2, splat(LIMB42));
+	return a;
 }
 
 /* The sum mod 2^130 - 5 in full, plus s: the tags of eight lanes. */
-static inline void finish_sum(__m512i a[3], const __m512i s[2], __m512i tag[2])
+static inline void finish_sum(__m512i tag[2], struct limbs a, const __m512i s[2])
 {
-	const __m512i m44 = splat(LIMB44), m42 = splat(LIMB42);
-	__m512i c, g[3], lo, hi;
+	__m512i g0, g1, g2, lo, hi;
 	__mmask8 over;
 
-	for (int pass = 0; pass < 2; pass++) {
-		c = _mm512_srli_epi64(a[0], 44);
-		a[0] = _mm512_and_si512(a[0], m44);
-		a[1] = add(a[1], c);
-		c = _mm512_srli_epi64(a[1], 44);
-		a[1] = _mm512_and_si512(a[1], m44);
-		a[2] = add(a[2], c);
-		c = _mm512_srli_epi64(a[2], 42);
-		a[2] = _mm512_and_si512(a[2], m42);
-		a[0] = add(a[0], add(c, _mm512_slli_epi64(c, 2)));
-	}
-	/* The second pass can leave one bit too many in limb 0 only if the others are zero then. */
-	c = _mm512_srli_epi64(a[0], 44);
-	a[0] = _mm512_and_si512(a[0], m44);
-	a[1] = add(a[1], c);
+	a = carry_all(carry_all(a));
+	/* Limb 0 can have one bit too many now, but only if the carry then ends in limb 1. */
+	a.l1 = add(a.l1, _mm512_srli_epi64(a.l0, 44));
+	a.l0 = _mm512_and_si512(a.l0, splat(LIMB44));
 	/* a + 5 - 2^130, taken where it is not negative. */
-	g[0] = add(a[0], splat(5));
-	g[1] = add(a[1], _mm512_srli_epi64(g[0], 44));
-	g[2] = _mm512_sub_epi64(add(a[2], _mm512_srli_epi64(g[1], 44)), splat(LIMB42 + 1));
-	over = _knot_mask8(_mm512_movepi64_mask(g[2]));
-	a[0] = _mm512_mask_and_epi64(a[0], over, g[0], m44);
-	a[1] = _mm512_mask_and_epi64(a[1], over, g[1], m44);
-	a[2] = _mm512_mask_mov_epi64(a[2], over, g[2]);
-	lo = _mm512_or_si512(a[0], _mm512_slli_epi64(a[1], 44));
-	hi = _mm512_or_si512(_mm512_srli_epi64(a[1], 20), _mm512_slli_epi64(a[2], 24));
+	g0 = add(a.l0, splat(5));
+	g1 = add(a.l1, _mm512_srli_epi64(g0, 44));
+	g2 = _mm512_sub_epi64(add(a.l2, _mm512_srli_epi64(g1, 44)), splat(LIMB42 + 1));
+	over = _knot_mask8(_mm512_movepi64_mask(g2));
+	a.l0 = _mm512_mask_and_epi64(a.l0, over, g0, splat(LIMB44));
+	a.l1 = _mm512_mask_and_epi64(a.l1, over, g1, splat(LIMB44));
+	a.l2 = _mm512_mask_mov_epi64(a.l2, over, g2);
+	lo = _mm512_or_si512(a.l0, _mm512_slli_epi64(a.l1, 44));
+	hi = _mm512_or_si512(_mm512_srli_epi64(a.l1, 20), _mm512_slli_epi64(a.l2, 24));
 	tag[0] = add(lo, s[0]);
 	tag[1] = add(hi, s[1]);
 	over = _mm512_cmplt_epu64_mask(tag[0], lo);
 	tag[1] = _mm512_mask_add_epi64(tag[1], over, tag[1], splat(1));
 }
 
-static void finish_group(const struct cr_poly1305_group *g, uint64_t (*tags)[2])
+static inline void finish_group(struct cr_poly1305_group *g)
 {
-	__m512i sum[3], tag[2], pair[2];
-	uint64_t out[CR_POLY1305_LANES][2] __attribute__((aligned(64)));
+	__m512i tag[2];
 
-	memcpy(sum, g->lanes.sum, sizeof(sum));
-	join_lanes(g, sum);
-	finish_sum(sum, g->s, tag);
-	pair[0] = _mm512_unpacklo_epi64(tag[0], tag[1]);
-	pair[1] = _mm512_unpackhi_epi64(tag[0], tag[1]);
-	/* pair[0]: lanes 0, 2, 4, 6; pair[1]: 1, 3, 5, 7. */
-	for (unsigned int i = 0; i < 2; i++) {
-		_mm_store_si128((__m128i *)out[i], _mm512_extracti64x2_epi64(pair[i], 0));
-		_mm_store_si128((__m128i *)out[2 + i], _mm512_extracti64x2_epi64(pair[i], 1));
-		_mm_store_si128((__m128i *)out[4 + i], _mm512_extracti64x2_epi64(pair[i], 2));
-		_mm_store_si128((__m128i *)out[6 + i], _mm512_extracti64x2_epi64(pair[i], 3));
+	finish_sum(tag, join_lanes(g), g->s);
+	g->s[0] = tag[0];
+	g->s[1] = tag[1];
+}
+
+static inline void copy_tags(uint64_t (*tags)[2], const struct cr_poly1305_group *g)
+{
+	const uint64_t *lo = (const uint64_t *)&g->s[0], *hi = (const uint64_t *)&g->s[1];
+
+	for (unsigned int i = 0; i < g->n; i++) {
+		tags[g->first + i][0] = lo[i << g->lanes_each_log2];
+		tags[g->first + i][1] = hi[i << g->lanes_each_log2];
 	}
-	for (unsigned int i = 0; i < g->n; i++)
-		memcpy(tags[g->first + i], out[i << g->lanes_each_log2], sizeof(tags[0]));
-	cr_wipe(out, sizeof(out));
 }
 
 void cr_poly1305_avx512_tags(struct cr_poly1305_scratch *s, uint64_t (*tags)[2],
@@ -432,6 +484,7 @@ void cr_poly1305_avx512_tags(struct cr_poly1305_scratch *s, uint64_t (*tags)[2],
 {
 	unsigned int done = 0;
 
+	s->n_tops = 1;
 	for (int block = 0; block < 4; block++)
 		_mm512_store_si512(&s->top[0][block], splat(TOP));
 	for (unsigned int i = 0; i < n; i++)
@@ -445,12 +498,21 @@ void cr_poly1305_avx512_tags(struct cr_poly1305_scratch *s, uint64_t (*tags)[2],
 	for (unsigned int i = 0; i < s->n_groups; i++)
 		set_powers(&s->groups[i], keys);
 	for (unsigned int i = 0; i < s->n_groups; i++)
-		run_group(&s->groups[i], s, text, len_bytes);
+		add_steps(s, &s->groups[i], text, len_bytes);
+	run_steps(s);
 	for (unsigned int i = 0; i < s->n_groups; i++)
-		finish_group(&s->groups[i], tags);
+		finish_group(&s->groups[i]);
+	for (unsigned int i = 0; i < s->n_groups; i++)
+		copy_tags(tags, &s->groups[i]);
 }
 
 void cr_poly1305_avx512_wipe(struct cr_poly1305_scratch *s)
 {
-	cr_wipe(s->groups, s->n_groups * sizeof(s->groups[0]));
+	for (unsigned int i = 0; i < s->n_groups; i++) {
+		struct cr_poly1305_group *g = &s->groups[i];
+
+		cr_avx512_wipe(g, g->lanes_each_log2 > 0
+					  ? offsetof(struct cr_poly1305_group, first)
+					  : offsetof(struct cr_poly1305_group, power));
+	}
 }

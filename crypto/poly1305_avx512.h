@@ -22,52 +22,53 @@ struct cr_poly1305_lanes {
 	__m512i sum[3];
 };
 
-/* A chunk for every lane, and the bit above each block (or none) of the chunks: top[block]. */
+/* A chunk for every lane; the bit above each block (or none) of the chunks: top[block]. */
 struct cr_poly1305_step {
 	const uint8_t *chunk[CR_POLY1305_LANES];
 	const __m512i *top;
-};
+	struct cr_poly1305_lanes *lanes;
+	uint64_t unused[6];
+} __attribute__((aligned(64)));
 
 _Static_assert(sizeof(struct cr_poly1305_lanes) == 23 * 64, "crypto/asm/poly1305.py: SUM_AT");
-_Static_assert(sizeof(struct cr_poly1305_step) == 72, "crypto/asm/poly1305.py: STEP_BYTES");
+_Static_assert(sizeof(struct cr_poly1305_step) == 128, "crypto/asm/poly1305.py: STEP_BYTES");
 
 /*
- * sum = sum R + m0 r^3 + m1 r^2 + m2 r + m3 for n (> 0) chunks of four blocks; all vector registers
- * are zero afterwards.
+ * n (> 0) times, sum = sum R + m0 r^3 + m1 r^2 + m2 r + m3 for the four blocks of each chunk.
+ * Vector registers are not zeroed.
  */
-void cr_poly1305_avx512_steps(const struct cr_poly1305_step *steps, size_t n,
-			      struct cr_poly1305_lanes *lanes);
+void cr_poly1305_avx512_steps(const struct cr_poly1305_step *steps, size_t n);
 
 #define CR_POLY1305_GROUPS_MAX (CR_POLY1305_MESSAGES_MAX / CR_POLY1305_LANES)
-#define CR_POLY1305_STEPS_MAX  32
+#define CR_POLY1305_STEPS_MAX  64
 #define CR_POLY1305_TOPS_MAX   20
 
 /* The eight messages, or fewer with several lanes each, that are worked on together. */
 struct cr_poly1305_group {
 	struct cr_poly1305_lanes lanes;
-	__m512i power4[3]; /* r^4, 8, 16 for messages with several lanes */
-	__m512i power8[3];
-	__m512i power16[3];
-	__m512i s[2];		      /* what is added at the end */
+	__m512i s[2];		      /* what is added at the end; then the tags */
+	__m512i power[3][5];	      /* r^4, 8, 16, only for messages with several lanes */
 	unsigned int first;	      /* message */
 	unsigned int n;		      /* messages */
 	unsigned int lanes_each_log2; /* 0 to 3 */
 };
 
-/* One thread's. The first two members hold secrets after use: cr_poly1305_avx512_wipe(). */
+/* One thread's. The groups hold secrets after use: cr_poly1305_avx512_wipe(). */
 struct cr_poly1305_scratch {
 	struct cr_poly1305_group groups[2 * CR_POLY1305_GROUPS_MAX];
 	unsigned int n_groups;
 	__m512i top[CR_POLY1305_TOPS_MAX][4];
 	struct cr_poly1305_step steps[CR_POLY1305_STEPS_MAX];
-	uint8_t head[CR_POLY1305_MESSAGES_MAX][64];
+	unsigned int n_tops;
+	unsigned int n_steps;
+	uint8_t head[CR_POLY1305_MESSAGES_MAX][64] __attribute__((aligned(64)));
 	uint8_t tail[CR_POLY1305_MESSAGES_MAX][64];
 };
 
 /*
  * Tags, as two words each, of n messages (1 to CR_POLY1305_MESSAGES_MAX) as the AEAD makes them
  * without AAD: padded text, then the lengths (RFC 8439 section 2.8). Message i has len_bytes[i] at
- * text[i] and its one-time key at keys[i]. Best sorted by length, the longest first.
+ * text[i] and its one-time key at keys[i]. They come sorted by length, the longest first.
  */
 void cr_poly1305_avx512_tags(struct cr_poly1305_scratch *scratch, uint64_t (*tags)[2],
 			     const uint8_t *const *text, const uint32_t *len_bytes,

@@ -239,8 +239,6 @@ def function(name, start, loop, jobs):
     lines += [f"push {register}" for register in SAVED]
     lines += start + [".p2align 6", "1:"] + loop
     lines += [f"add ${JOB_BYTES * jobs}, %rdi", "dec %rsi", "jnz 1b"]
-    # Key stream and keys: nothing of them stays in a register.
-    lines += ["vzeroall"] + [f"vpxord {zmm(i)}, {zmm(i)}, {zmm(i)}" for i in range(16, 32)]
     lines += [f"pop {register}" for register in reversed(SAVED)]
     return lines + ["ret", f".size {name}, .-{name}", ""]
 

@@ -10,17 +10,19 @@ blocks m0 to m3, of every lane:
     a = a R + m0 r^3 + m1 r^2 + m2 r + m3
 
 where R is r^4 if a lane has all chunks of its message. The next step's chunks are loaded and
-transposed while this one is multiplied: those wait for memory and use other pipes.
+transposed while this one is multiplied: those wait for memory and use other pipes. Two steps in
+turn may be of the same lanes or of others, which wait less for each other.
 """
 import sys
 
 from schedule import Instruction, allocate, schedule
 
 # struct cr_poly1305_lanes: the factors R, r^3, r^2, r, each as limbs 0, 1, 2 and 20 times limbs 1
-# and 2; then a. struct cr_poly1305_step: eight pointers to chunks, one to the tops of the blocks.
+# and 2; then a. struct cr_poly1305_step: eight pointers to chunks, one to the tops of
+# the blocks, one to the lanes.
 FACTOR_BYTES = 5 * 64
 SUM_AT = 4 * FACTOR_BYTES
-STEP_BYTES = 9 * 8
+STEP_TOP, STEP_LANES, STEP_BYTES = 64, 72, 128
 POINTERS = ("%rax", "%rcx", "%r8", "%r9", "%r10", "%r11")
 
 
@@ -89,7 +91,8 @@ class Step:
     def multiply(self, sums, m, factor):
         """sums (lo and hi halves, by limb) plus m times a factor."""
         at = factor * FACTOR_BYTES
-        k = [self.op("load", "vmovdqa64", f"{at + 64 * i}(%rdx)") for i in range(5)]
+        k = [self.op("load", "vmovdqa64", f"{at + 64 * i}(%rdx)", reads=("%rdx",))
+             for i in range(5)]
         r0, r1, r2, s1, s2 = k
         for x, row in ((m[0], (r0, r1, r2)), (m[1], (s2, r0, r1)), (m[2], (s1, s2, r0))):
             for half in ("lo", "hi"):
@@ -113,12 +116,18 @@ class Step:
         m0 = self.op("simple", "vpandq", t0, "mask44")
         m1 = self.op("simple", "vpandq", t1, "mask44")
         m2 = self.op("simple", "vpandq", t2, "mask42")
-        self.add(self.add(m0, c2), shift(c2, 2), to="a0")
-        self.add(m1, c0, to="a1")
-        self.add(m2, c1, to="a2")
+        self.add(self.add(m0, c2), shift(c2, 2), to="b0")
+        self.add(m1, c0, to="b1")
+        self.add(m2, c1, to="b2")
+        for i in range(3):
+            self.code.append(Instruction(f"vmovdqa64 b{i}, {SUM_AT + 64 * i}(%rdx)", "store",
+                                         (f"b{i}", "%rdx"), ()))
 
     def sums_of(self):
-        self.code.append(Instruction("mov 64(%rdi), %r12", "load", (), ("%r12",)))
+        self.code.append(Instruction(f"mov {STEP_TOP}(%rdi), %r12", "load", (), ("%r12",)))
+        self.code.append(Instruction(f"mov {STEP_LANES}(%rdi), %rdx", "load", (), ("%rdx",)))
+        for i in range(3):
+            self.op("load", "vmovdqa64", f"{SUM_AT + 64 * i}(%rdx)", to=f"a{i}", reads=("%rdx",))
         # The low halves are added up in two parts, which waits less: measured best.
         sums = {"lo": list(self.limbs(3)), "hi": [None] * 3}
         more = {"lo": [None] * 3, "hi": sums["hi"]}
@@ -129,7 +138,7 @@ class Step:
         self.reduce([self.add(x, y) for x, y in zip(sums["lo"], more["lo"])], sums["hi"])
 
 
-FIXED = {**{f"w{i}": i for i in range(8)}, "a0": 8, "a1": 9, "a2": 10, "mask44": 11, "mask42": 12}
+FIXED = {**{f"w{i}": i for i in range(8)}, "mask44": 8, "mask42": 9}
 
 
 def compile_steps(build, before, after):
@@ -148,20 +157,16 @@ def function():
     loop.sums_of()
     loop.chunks(STEP_BYTES)
     last.sums_of()
-    constants = ["mask44", "mask42"]
-    sums, words = ["a0", "a1", "a2"], [f"w{i}" for i in range(8)]
+    masks, words = ["mask44", "mask42"], [f"w{i}" for i in range(8)]
     name = "cr_poly1305_avx512_steps"
     lines = [f".globl {name}", f".hidden {name}", f".type {name}, @function", ".p2align 6",
              f"{name}:", "endbr64", "push %r12"]
     lines += [f"vpbroadcastq .Lmask{bits}(%rip), %zmm{FIXED[f'mask{bits}']}" for bits in (44, 42)]
-    lines += [f"vmovdqa64 {SUM_AT + 64 * i}(%rdx), %zmm{FIXED[a]}" for i, a in enumerate(sums)]
-    lines += compile_steps(first.code, constants + sums, constants + sums + words)
+    lines += compile_steps(first.code, masks, masks + words)
     lines += ["dec %rsi", "jz 2f", ".p2align 6", "1:"]
-    lines += compile_steps(loop.code, constants + sums + words, constants + sums + words)
+    lines += compile_steps(loop.code, masks + words, masks + words)
     lines += [f"add ${STEP_BYTES}, %rdi", "dec %rsi", "jnz 1b", "2:"]
-    lines += compile_steps(last.code, constants + sums + words, sums)
-    lines += [f"vmovdqa64 %zmm{FIXED[a]}, {SUM_AT + 64 * i}(%rdx)" for i, a in enumerate(sums)]
-    lines += ["vzeroall"] + [f"vpxord %zmm{i}, %zmm{i}, %zmm{i}" for i in range(16, 32)]
+    lines += compile_steps(last.code, masks + words, [])
     return lines + ["pop %r12", "ret", f".size {name}, .-{name}", ""]
 
 
