@@ -241,6 +241,7 @@ static void choose_group(struct cr_poly1305_group *g, const uint32_t *len_bytes,
 	unsigned int best_chunks = 0, best_cost = 1;
 
 	g->first = first;
+	g->one_factor = false;
 	for (unsigned int i = 0; i < 4; i++) {
 		unsigned int log2 = 3 - i;
 		unsigned int steps = (longest + (1u << log2) - 1) >> log2;
@@ -478,30 +479,173 @@ static inline void copy_tags(uint64_t (*tags)[2], const struct cr_poly1305_group
 	}
 }
 
+/*
+ * Short messages, of up to two chunks, are not worth powers of r: a = (a + m) r, block by block,
+ * for a few groups in turn, as every multiplication is waited for. Each message ends with the
+ * window of eight blocks; what it does not fill is zero.
+ */
+#define SHORT_BLOCKS 8
+#define SHORT_GROUPS CR_POLY1305_SHORT_GROUPS
+
+static inline unsigned int blocks_of(uint32_t len_bytes)
+{
+	return (len_bytes + 15) / 16 + 1;
+}
+
+/* Chunk c, 0 or 1, of a message's window. */
+static inline __m512i short_chunk(const uint8_t *text, uint32_t len, unsigned int c)
+{
+	int64_t at = 64 * (int64_t)c - 16 * (int64_t)(SHORT_BLOCKS - blocks_of(len));
+	__mmask64 there = _bzhi_u64(UINT64_MAX, (unsigned int)(len - at));
+	__m512i x;
+
+	if (at < 0)
+		there &= from_byte((uint64_t)-at);
+	x = _mm512_maskz_loadu_epi8(there, (const void *)((uintptr_t)text + (uint64_t)at));
+	return c == 1 ? _mm512_mask_set1_epi64(x, 0x80, len) : x;
+}
+
+/* Eight chunks to their words: lo and hi of each block, lane by lane. */
+static inline void short_words(__m512i w[8], const uint8_t *const *text, const uint32_t *len,
+			       unsigned int n, unsigned int c)
+{
+	__m512i x[8], t[8];
+
+	for (unsigned int i = 0; i < 8; i++)
+		x[i] = i < n ? short_chunk(text[i], len[i], c) : _mm512_setzero_si512();
+	for (int i = 0; i < 8; i += 2) {
+		t[i] = _mm512_unpacklo_epi64(x[i], x[i + 1]);
+		t[i + 1] = _mm512_unpackhi_epi64(x[i], x[i + 1]);
+	}
+	for (int i = 0; i < 2; i++) {
+		__m512i ab0 = _mm512_shuffle_i64x2(t[i], t[i + 2], 0x44);
+		__m512i ab1 = _mm512_shuffle_i64x2(t[i], t[i + 2], 0xee);
+		__m512i cd0 = _mm512_shuffle_i64x2(t[i + 4], t[i + 6], 0x44);
+		__m512i cd1 = _mm512_shuffle_i64x2(t[i + 4], t[i + 6], 0xee);
+
+		w[i] = _mm512_shuffle_i64x2(ab0, cd0, 0x88);
+		w[2 + i] = _mm512_shuffle_i64x2(ab0, cd0, 0xdd);
+		w[4 + i] = _mm512_shuffle_i64x2(ab1, cd1, 0x88);
+		w[6 + i] = _mm512_shuffle_i64x2(ab1, cd1, 0xdd);
+	}
+}
+
+static inline void start_short(struct cr_poly1305_group *g, const uint8_t (*keys)[64])
+{
+	const uint8_t *key[CR_POLY1305_LANES];
+	struct key k;
+
+	for (unsigned int lane = 0; lane < CR_POLY1305_LANES; lane++)
+		key[lane] = keys[g->first + (lane < g->n ? lane : 0)];
+	k = load_keys(key);
+	store_factor(g->lanes.factor[3], factor_of(k.r));
+	g->s[0] = k.s[0];
+	g->s[1] = k.s[1];
+	for (int i = 0; i < 3; i++)
+		g->lanes.sum[i] = _mm512_setzero_si512();
+}
+
+/* Adds block b of the window, with words lo and hi, and multiplies. */
+static inline void short_block(struct cr_poly1305_group *g, const uint32_t *len, __m512i lo,
+			       __m512i hi, unsigned int b)
+{
+	/* A message has block b if its text has more than 16 (6 - b) bytes; the last, always. */
+	__mmask8 some = (__mmask8)_bzhi_u32(0xff, g->n);
+	__m256i lens = _mm256_maskz_loadu_epi32(some, len + g->first);
+	__mmask8 there = some;
+	struct limbs m = split(lo, hi), *a = (struct limbs *)g->lanes.sum;
+
+	if (b + 1 < SHORT_BLOCKS)
+		there = _mm256_cmpgt_epu32_mask(
+			lens, _mm256_set1_epi32(16 * (SHORT_BLOCKS - 2 - (int)b)));
+	m.l2 = _mm512_mask_add_epi64(m.l2, there, m.l2, splat(TOP));
+	m = (struct limbs){add(m.l0, a->l0), add(m.l1, a->l1), add(m.l2, a->l2)};
+	*a = multiply(m, load_factor(g->lanes.factor[3]));
+}
+
+static void do_short(struct cr_poly1305_scratch *s, struct cr_poly1305_group *groups,
+		     unsigned int n_groups, const uint8_t *const *text, const uint32_t *len,
+		     const uint8_t (*keys)[64])
+{
+	unsigned int first_block = SHORT_BLOCKS - blocks_of(len[groups[0].first]);
+
+	for (unsigned int i = 0; i < n_groups; i++)
+		start_short(&groups[i], keys);
+	for (unsigned int c = first_block / 4; c < 2; c++) {
+		for (unsigned int i = 0; i < n_groups; i++) {
+			const struct cr_poly1305_group *g = &groups[i];
+
+			short_words(s->words[i], text + g->first, len + g->first, g->n, c);
+		}
+		for (unsigned int b = 0; b < 4; b++) {
+			if (4 * c + b < first_block)
+				continue;
+			for (unsigned int i = 0; i < n_groups; i++)
+				short_block(&groups[i], len, s->words[i][2 * b],
+					    s->words[i][2 * b + 1], 4 * c + b);
+		}
+	}
+	for (unsigned int i = 0; i < n_groups; i++) {
+		struct cr_poly1305_group *g = &groups[i];
+		__m512i tag[2];
+
+		finish_sum(tag, *(const struct limbs *)g->lanes.sum, g->s);
+		g->s[0] = tag[0];
+		g->s[1] = tag[1];
+	}
+}
+
+/* Groups of eight of messages from first on, of which all are short. */
+static void do_all_short(struct cr_poly1305_scratch *s, const uint8_t *const *text,
+			 const uint32_t *len, const uint8_t (*keys)[64], unsigned int first,
+			 unsigned int n)
+{
+	unsigned int from = s->n_groups;
+
+	for (; first < n; first += CR_POLY1305_LANES) {
+		struct cr_poly1305_group *g = &s->groups[s->n_groups++];
+
+		g->first = first;
+		g->n = n - first < CR_POLY1305_LANES ? n - first : CR_POLY1305_LANES;
+		g->lanes_each_log2 = 0;
+		g->one_factor = true;
+	}
+	for (; from < s->n_groups; from += SHORT_GROUPS) {
+		unsigned int left = s->n_groups - from;
+
+		do_short(s, &s->groups[from], left < SHORT_GROUPS ? left : SHORT_GROUPS, text, len,
+			 keys);
+	}
+}
+
 void cr_poly1305_avx512_tags(struct cr_poly1305_scratch *s, uint64_t (*tags)[2],
 			     const uint8_t *const *text, const uint32_t *len_bytes,
 			     const uint8_t (*keys)[64], unsigned int n)
 {
-	unsigned int done = 0;
+	unsigned int done = 0, n_long;
 
 	s->n_tops = 1;
+	s->n_steps = 0;
 	for (int block = 0; block < 4; block++)
 		_mm512_store_si512(&s->top[0][block], splat(TOP));
-	for (unsigned int i = 0; i < n; i++)
-		make_ends(s->head[i], s->tail[i], text[i], len_bytes[i]);
-	/* Each step for all groups before the next: they do not depend on each other. */
-	for (s->n_groups = 0; done < n; s->n_groups++) {
+	for (s->n_groups = 0; done < n && blocks_of(len_bytes[done]) > SHORT_BLOCKS;
+	     s->n_groups++) {
 		choose_group(&s->groups[s->n_groups], len_bytes, done, n,
 			     N_GROUPS_MAX - 1 - s->n_groups);
 		done += s->groups[s->n_groups].n;
 	}
-	for (unsigned int i = 0; i < s->n_groups; i++)
+	n_long = s->n_groups;
+	/* Each stage for all groups before the next: they do not depend on each other. */
+	for (unsigned int i = 0; i < done; i++)
+		make_ends(s->head[i], s->tail[i], text[i], len_bytes[i]);
+	for (unsigned int i = 0; i < n_long; i++)
 		set_powers(&s->groups[i], keys);
-	for (unsigned int i = 0; i < s->n_groups; i++)
+	for (unsigned int i = 0; i < n_long; i++)
 		add_steps(s, &s->groups[i], text, len_bytes);
 	run_steps(s);
-	for (unsigned int i = 0; i < s->n_groups; i++)
+	for (unsigned int i = 0; i < n_long; i++)
 		finish_group(&s->groups[i]);
+	do_all_short(s, text, len_bytes, keys, done, n);
 	for (unsigned int i = 0; i < s->n_groups; i++)
 		copy_tags(tags, &s->groups[i]);
 }
@@ -510,9 +654,9 @@ void cr_poly1305_avx512_wipe(struct cr_poly1305_scratch *s)
 {
 	for (unsigned int i = 0; i < s->n_groups; i++) {
 		struct cr_poly1305_group *g = &s->groups[i];
+		char *from = (char *)(g->one_factor ? &g->lanes.factor[3] : g->lanes.factor);
+		char *to = (char *)(g->lanes_each_log2 > 0 ? &g->power[3] : g->power);
 
-		cr_avx512_wipe(g, g->lanes_each_log2 > 0
-					  ? offsetof(struct cr_poly1305_group, first)
-					  : offsetof(struct cr_poly1305_group, power));
+		cr_avx512_wipe(from, (size_t)(to - from));
 	}
 }
