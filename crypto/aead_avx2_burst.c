@@ -21,6 +21,8 @@
 
 #define FIRST_TEXT_BLOCK 1
 
+_Static_assert(CR_POLY_TEXTS_AVX2 == CR_AVX2_SET_LANES, "one-time keys of a set are one call");
+
 /* Where the list of blocks goes on. */
 struct cursor {
 	unsigned int packet;
@@ -115,17 +117,18 @@ static unsigned int sets_of(unsigned int lanes)
 /* The right tags, of what is at src if opening and at dst if sealing. */
 static void make_tags(struct cr_burst_avx2 *b, unsigned int n, bool sealing)
 {
-	for (unsigned int i = 0; i < n; i += CR_POLY_LANES_AVX2) {
-		struct cr_poly_text text[CR_POLY_LANES_AVX2] = {{0}};
+	for (unsigned int i = 0; i < n; i += CR_POLY_TEXTS_AVX2) {
+		struct cr_poly_text text[CR_POLY_TEXTS_AVX2] = {{0}};
+		unsigned int some = n - i < CR_POLY_TEXTS_AVX2 ? n - i : CR_POLY_TEXTS_AVX2;
 
-		for (unsigned int j = 0; j < CR_POLY_LANES_AVX2 && i + j < n; j++) {
+		for (unsigned int j = 0; j < some; j++) {
 			const struct cr_packet *p = &b->packets[i + j];
 
 			text[j].at = sealing ? p->dst : p->src;
 			text[j].len_bytes = p->len_bytes;
 		}
-		cr_poly1305_avx2(&b->poly, &b->once[i / CR_AVX2_SET_LANES], i % CR_AVX2_SET_LANES,
-				 text, &b->tag_lo[i], &b->tag_hi[i]);
+		cr_poly1305_avx2(&b->poly, &b->once[i / CR_AVX2_SET_LANES], text, some,
+				 &b->tag_lo[i], &b->tag_hi[i]);
 	}
 }
 
@@ -163,7 +166,7 @@ uint64_t cr_seal_avx2(struct cr_burst_avx2 *b, const struct cr_packet *packets, 
 }
 
 /* Bit i: the tag of packet i, in the sorted order, is right. */
-static uint64_t check_tags(const struct cr_burst_avx2 *b, unsigned int n)
+static uint64_t right_tags(const struct cr_burst_avx2 *b, unsigned int n)
 {
 	uint64_t good = 0;
 
@@ -221,7 +224,7 @@ uint64_t cr_open_avx2(struct cr_burst_avx2 *b, const struct cr_packet *packets, 
 	sort_packets(b, packets, n);
 	n_early = open_keys(b, n, &c);
 	make_tags(b, n, false);
-	good = check_tags(b, n);
+	good = right_tags(b, n);
 	decrypt_early(b, n, n_early, good);
 	crypt_rest(b, n, &c, good);
 	wipe(b, n);

@@ -12,13 +12,14 @@
 #include "crypto/poly1305_avx2.h"
 
 #include <immintrin.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "crypto/le.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
-#define LIMBS	    5
+#define LIMBS	    CR_POLY_LIMBS
 #define LIMB_BITS   26
 #define LIMB_MASK   ((1 << LIMB_BITS) - 1)
 #define BLOCK_BYTES 16
@@ -31,9 +32,10 @@ struct number {
 };
 
 /* The blocks of a group of texts. A step is four of them. */
-struct group {
-	uint32_t steps;				 /* of the longest */
-	uint32_t skipped;			 /* blocks of the first step that no text has */
+struct blocks {
+	uint32_t steps;				 /* of the longest text */
+	uint32_t whole_from;			 /* the first step that is whole blocks of all */
+	uint32_t first;				 /* the first block that a text has */
 	uint32_t empty[CR_POLY_LANES_AVX2];	 /* blocks of nothing before a text */
 	uint32_t lane_steps[CR_POLY_LANES_AVX2]; /* steps that a text is in */
 };
@@ -94,25 +96,28 @@ INLINE struct number load_block(const uint8_t *const at[4], size_t offset)
 	return split(_mm256_unpacklo_epi64(x, y), _mm256_unpackhi_epi64(x, y));
 }
 
+/* d += limb i of a factor, 2^(26 i), times n. What is at 2^130 or above comes back times 5. */
+INLINE void multiply_limb(struct number *d, const struct number *n,
+			  const uint64_t factor[CR_POLY_FACTORS][CR_POLY_LANES_AVX2], const int i)
+{
+	const __m256i f = load(factor[i]), f5 = load(factor[i == 0 ? 0 : LIMBS - 1 + i]);
+
+	for (int j = 0; j < LIMBS; j++) {
+		__m256i x = _mm256_mul_epu32(i + j < LIMBS ? f : f5, n->limb[j]);
+
+		d->limb[(i + j) % LIMBS] = _mm256_add_epi64(d->limb[(i + j) % LIMBS], x);
+	}
+}
+
 /* d += n * factor. With limbs of n below 2^28 and twenty products to a sum nothing overflows. */
 INLINE void multiply_add(struct number *d, const struct number *n,
 			 const uint64_t factor[CR_POLY_FACTORS][CR_POLY_LANES_AVX2])
 {
-	for (int i = 0; i < LIMBS; i++) {
-		const __m256i f = load(factor[i]);
-
-		for (int j = 0; i + j < LIMBS; j++)
-			d->limb[i + j] = _mm256_add_epi64(d->limb[i + j],
-							  _mm256_mul_epu32(f, n->limb[j]));
-	}
-	/* 2^130 is 5, so what is above comes back times 5. */
-	for (int i = 1; i < LIMBS; i++) {
-		const __m256i f = load(factor[LIMBS - 1 + i]);
-
-		for (int j = LIMBS - i; j < LIMBS; j++)
-			d->limb[i + j - LIMBS] = _mm256_add_epi64(d->limb[i + j - LIMBS],
-								  _mm256_mul_epu32(f, n->limb[j]));
-	}
+	multiply_limb(d, n, factor, 0);
+	multiply_limb(d, n, factor, 1);
+	multiply_limb(d, n, factor, 2);
+	multiply_limb(d, n, factor, 3);
+	multiply_limb(d, n, factor, 4);
 }
 
 INLINE __m256i times5(__m256i x)
@@ -154,7 +159,7 @@ INLINE struct number zero(void)
 }
 
 /* As a factor of multiply_add(). */
-INLINE void store_power(struct cr_poly_avx2 *p, int power, const struct number *n)
+INLINE void store_power(struct cr_poly_group *p, int power, const struct number *n)
 {
 	for (int i = 0; i < LIMBS; i++)
 		store(p->power[power - 1][i], n->limb[i]);
@@ -163,7 +168,7 @@ INLINE void store_power(struct cr_poly_avx2 *p, int power, const struct number *
 }
 
 /* r^power = n * r^by */
-INLINE struct number make_power(struct cr_poly_avx2 *p, int power, const struct number *n, int by)
+INLINE struct number make_power(struct cr_poly_group *p, int power, const struct number *n, int by)
 {
 	struct number d = zero();
 
@@ -183,7 +188,7 @@ INLINE __m256i key_words(const struct cr_rows_avx2 *keys, unsigned int lane, int
 }
 
 /* The powers of r that steps of so many blocks need. */
-INLINE void make_powers(struct cr_poly_avx2 *p, const struct cr_rows_avx2 *keys, unsigned int lane,
+INLINE void make_powers(struct cr_poly_group *p, const struct cr_rows_avx2 *keys, unsigned int lane,
 			uint32_t blocks)
 {
 	struct number r, r2;
@@ -260,33 +265,38 @@ INLINE void fill_head(uint8_t head[CR_POLY_STEP_BYTES], const struct cr_poly_tex
 					   : load16(text->at + (size_t)(i - empty) * BLOCK_BYTES));
 }
 
-static void set_group(struct group *g, struct cr_poly_avx2 *p, const struct cr_poly_text text[4])
+static void set_blocks(struct blocks *b, struct cr_poly_group *p,
+		       const struct cr_poly_text text[CR_POLY_LANES_AVX2])
 {
-	uint32_t blocks[CR_POLY_LANES_AVX2], most = 0;
+	uint32_t blocks[CR_POLY_LANES_AVX2], most_empty = 0;
 
 	for (int i = 0; i < CR_POLY_LANES_AVX2; i++) {
 		blocks[i] = (text[i].len_bytes + BLOCK_BYTES - 1) / BLOCK_BYTES + 1;
-		most = blocks[i] > most ? blocks[i] : most;
-		g->lane_steps[i] = (blocks[i] + CR_POLY_STEP_BLOCKS - 1) / CR_POLY_STEP_BLOCKS;
+		b->lane_steps[i] = (blocks[i] + CR_POLY_STEP_BLOCKS - 1) / CR_POLY_STEP_BLOCKS;
 	}
-	g->steps = (most + CR_POLY_STEP_BLOCKS - 1) / CR_POLY_STEP_BLOCKS;
-	g->skipped = g->steps * CR_POLY_STEP_BLOCKS - most;
+	/* Text 0 is the longest. */
+	b->steps = b->lane_steps[0];
+	b->first = b->steps * CR_POLY_STEP_BLOCKS - blocks[0];
 	for (int i = 0; i < CR_POLY_LANES_AVX2; i++) {
-		g->empty[i] = g->steps * CR_POLY_STEP_BLOCKS - blocks[i];
+		b->empty[i] = b->steps * CR_POLY_STEP_BLOCKS - blocks[i];
+		if (b->empty[i] > most_empty)
+			most_empty = b->empty[i];
 		fill_tail(p->tail[i], &text[i]);
-		if (g->lane_steps[i] > 1)
-			fill_head(p->head[i], &text[i], g->empty[i] % CR_POLY_STEP_BLOCKS);
+		if (b->lane_steps[i] > 1)
+			fill_head(p->head[i], &text[i], b->empty[i] % CR_POLY_STEP_BLOCKS);
 	}
+	b->whole_from = (most_empty + CR_POLY_STEP_BLOCKS - 1) / CR_POLY_STEP_BLOCKS;
 }
 
 /* Where the lanes' bytes of a step are. */
-INLINE void find_step(const uint8_t *at[4], const struct group *g, const struct cr_poly_avx2 *p,
-		      const struct cr_poly_text text[4], uint32_t step)
+INLINE void find_step(const uint8_t *at[CR_POLY_LANES_AVX2], const struct blocks *b,
+		      const struct cr_poly_group *p,
+		      const struct cr_poly_text text[CR_POLY_LANES_AVX2], uint32_t step)
 {
 	for (int i = 0; i < CR_POLY_LANES_AVX2; i++) {
-		uint32_t before = g->steps - g->lane_steps[i];
+		uint32_t before = b->steps - b->lane_steps[i];
 
-		if (step + 1 == g->steps)
+		if (step + 1 == b->steps)
 			at[i] = p->tail[i];
 		else if (step < before)
 			at[i] = nothing;
@@ -294,74 +304,113 @@ INLINE void find_step(const uint8_t *at[4], const struct group *g, const struct 
 			at[i] = p->head[i];
 		else
 			at[i] = text[i].at +
-				((size_t)step * CR_POLY_STEP_BLOCKS - g->empty[i]) * BLOCK_BYTES;
+				((size_t)step * CR_POLY_STEP_BLOCKS - b->empty[i]) * BLOCK_BYTES;
 	}
 }
 
-/* A step from its block first on; top: the blocks' top bits. */
-INLINE void take_step(struct number *h, const struct cr_poly_avx2 *p, const uint8_t *const at[4],
-		      const __m256i top[CR_POLY_STEP_BLOCKS], const uint32_t first)
+INLINE struct number load_h(const struct cr_poly_group *p)
 {
-	struct number d = zero();
+	struct number h;
 
-	for (uint32_t k = first; k < CR_POLY_STEP_BLOCKS; k++) {
-		struct number m = load_block(at, k * BLOCK_BYTES);
+	for (int i = 0; i < LIMBS; i++)
+		h.limb[i] = load(p->h[i]);
+	return h;
+}
 
-		m.limb[4] = _mm256_or_si256(m.limb[4], top[k]);
-		if (k == first) {
-			for (int i = 0; i < LIMBS; i++)
-				m.limb[i] = _mm256_add_epi64(m.limb[i], h->limb[i]);
-		}
+INLINE void store_h(struct cr_poly_group *p, const struct number *h)
+{
+	for (int i = 0; i < LIMBS; i++)
+		store(p->h[i], h->limb[i]);
+}
+
+/* d += block * r^power */
+INLINE void add_block(struct number *d, const struct cr_poly_group *p,
+		      const uint8_t *const at[CR_POLY_LANES_AVX2], const int power)
+{
+	struct number m = load_block(at, (size_t)(CR_POLY_STEP_BLOCKS - power) * BLOCK_BYTES);
+
+	m.limb[4] = _mm256_or_si256(m.limb[4], all(TOP_BIT));
+	multiply_add(d, &m, p->power[power - 1]);
+}
+
+/* Four blocks that all lanes have. */
+INLINE void take_whole_step(struct cr_poly_group *p, const uint8_t *const at[CR_POLY_LANES_AVX2])
+{
+	struct number d = zero(), h = load_h(p), m = load_block(at, 0);
+
+	add_block(&d, p, at, 3);
+	add_block(&d, p, at, 2);
+	add_block(&d, p, at, 1);
+	/* Last, as h is the last to be known. */
+	m.limb[4] = _mm256_or_si256(m.limb[4], all(TOP_BIT));
+	for (int i = 0; i < LIMBS; i++)
+		h.limb[i] = _mm256_add_epi64(h.limb[i], m.limb[i]);
+	multiply_add(&d, &h, p->power[3]);
+	reduce(&d);
+	store_h(p, &d);
+}
+
+/* The blocks of a step from one on that a lane has. */
+static void take_part_step(struct cr_poly_group *p, const uint8_t *const at[CR_POLY_LANES_AVX2],
+			   const struct blocks *b, uint32_t step)
+{
+	const __m256i empty = _mm256_cvtepu32_epi64(load16((const uint8_t *)b->empty));
+	struct number d = zero(), h = load_h(p);
+
+	for (uint32_t k = step == 0 ? b->first : 0; k < CR_POLY_STEP_BLOCKS; k++) {
+		const __m256i number = all(step * CR_POLY_STEP_BLOCKS + k);
+		struct number m = load_block(at, (size_t)k * BLOCK_BYTES);
+		/* Not before a text. */
+		__m256i top = _mm256_andnot_si256(_mm256_cmpgt_epi64(empty, number), all(TOP_BIT));
+
+		m.limb[4] = _mm256_or_si256(m.limb[4], top);
+		/* h is 0 in a step that begins later than with block 0. */
+		for (int i = 0; k == 0 && i < LIMBS; i++)
+			m.limb[i] = _mm256_add_epi64(m.limb[i], h.limb[i]);
 		multiply_add(&d, &m, p->power[CR_POLY_STEP_BLOCKS - 1 - k]);
 	}
 	reduce(&d);
-	*h = d;
+	store_h(p, &d);
 }
 
-static void take_steps(struct number *h, const struct group *g, const struct cr_poly_avx2 *p,
-		       const struct cr_poly_text text[4])
+INLINE void take_step(struct cr_poly_group *p, const struct blocks *b,
+		      const struct cr_poly_text text[CR_POLY_LANES_AVX2], uint32_t step)
 {
-	const __m256i empty = _mm256_cvtepu32_epi64(load16((const uint8_t *)g->empty));
 	const uint8_t *at[CR_POLY_LANES_AVX2];
-	__m256i top[CR_POLY_STEP_BLOCKS];
 
-	for (uint32_t step = 0; step < g->steps; step++) {
-		find_step(at, g, p, text, step);
-		for (uint32_t k = 0; k < CR_POLY_STEP_BLOCKS; k++) {
-			uint32_t block = step * CR_POLY_STEP_BLOCKS + k;
-
-			top[k] = _mm256_and_si256(_mm256_cmpgt_epi64(all(block + 1), empty),
-						  all(TOP_BIT));
-		}
-		take_step(h, p, at, top, step == 0 ? g->skipped : 0);
-	}
+	find_step(at, b, p, text, step);
+	if (step >= b->whole_from)
+		take_whole_step(p, at);
+	else
+		take_part_step(p, at, b, step);
 }
 
 /* h mod 2^130 - 5, below it, plus the second half of the key, mod 2^128. */
-INLINE void finish(struct number *h, __m256i s_lo, __m256i s_hi, uint64_t lo[4], uint64_t hi[4])
+static void finish(const struct cr_poly_group *p, __m256i s_lo, __m256i s_hi,
+		   uint64_t lo[CR_POLY_LANES_AVX2], uint64_t hi[CR_POLY_LANES_AVX2])
 {
 	const __m256i sign = all(INT64_MIN);
-	struct number g;
+	struct number h = load_h(p), g;
 	__m256i less, x, y, over;
 
 	for (int i = 0; i < LIMBS; i++)
-		carry(h, i);
+		carry(&h, i);
 	for (int i = 0; i < LIMBS - 1; i++)
-		carry(h, i);
+		carry(&h, i);
 	/* g = h + 5 - 2^130: negative if h is below 2^130 - 5. */
-	g = *h;
+	g = h;
 	g.limb[0] = _mm256_add_epi64(g.limb[0], all(5));
 	for (int i = 0; i < LIMBS - 1; i++)
 		carry(&g, i);
 	g.limb[4] = _mm256_sub_epi64(g.limb[4], all(1 << LIMB_BITS));
 	less = _mm256_cmpgt_epi64(_mm256_setzero_si256(), g.limb[4]);
 	for (int i = 0; i < LIMBS; i++)
-		h->limb[i] = _mm256_blendv_epi8(g.limb[i], h->limb[i], less);
+		h.limb[i] = _mm256_blendv_epi8(g.limb[i], h.limb[i], less);
 
-	x = _mm256_or_si256(h->limb[0], _mm256_slli_epi64(h->limb[1], 26));
-	x = _mm256_or_si256(x, _mm256_slli_epi64(h->limb[2], 52));
-	y = _mm256_or_si256(_mm256_srli_epi64(h->limb[2], 12), _mm256_slli_epi64(h->limb[3], 14));
-	y = _mm256_or_si256(y, _mm256_slli_epi64(h->limb[4], 40));
+	x = _mm256_or_si256(h.limb[0], _mm256_slli_epi64(h.limb[1], 26));
+	x = _mm256_or_si256(x, _mm256_slli_epi64(h.limb[2], 52));
+	y = _mm256_or_si256(_mm256_srli_epi64(h.limb[2], 12), _mm256_slli_epi64(h.limb[3], 14));
+	y = _mm256_or_si256(y, _mm256_slli_epi64(h.limb[4], 40));
 	x = _mm256_add_epi64(x, s_lo);
 	over = _mm256_cmpgt_epi64(_mm256_xor_si256(s_lo, sign), _mm256_xor_si256(x, sign));
 	y = _mm256_sub_epi64(_mm256_add_epi64(y, s_hi), over);
@@ -369,15 +418,32 @@ INLINE void finish(struct number *h, __m256i s_lo, __m256i s_hi, uint64_t lo[4],
 	store(hi, y);
 }
 
-void cr_poly1305_avx2(struct cr_poly_avx2 *p, const struct cr_rows_avx2 *keys, unsigned int lane,
-		      const struct cr_poly_text text[CR_POLY_LANES_AVX2],
-		      uint64_t lo[CR_POLY_LANES_AVX2], uint64_t hi[CR_POLY_LANES_AVX2])
+void cr_poly1305_avx2(struct cr_poly_avx2 *p, const struct cr_rows_avx2 *keys,
+		      const struct cr_poly_text text[CR_POLY_TEXTS_AVX2], unsigned int n,
+		      uint64_t lo[CR_POLY_TEXTS_AVX2], uint64_t hi[CR_POLY_TEXTS_AVX2])
 {
-	struct number h = zero();
-	struct group g;
+	struct cr_poly_group *p0 = &p->group[0], *p1 = &p->group[1];
+	const unsigned int lanes = CR_POLY_LANES_AVX2;
+	const bool two = n > lanes;
+	struct blocks b0, b1 = {0};
+	const struct number h = zero();
 
-	set_group(&g, p, text);
-	make_powers(p, keys, lane, g.steps * CR_POLY_STEP_BLOCKS - g.skipped);
-	take_steps(&h, &g, p, text);
-	finish(&h, key_words(keys, lane, 2), key_words(keys, lane, 3), lo, hi);
+	set_blocks(&b0, p0, text);
+	make_powers(p0, keys, 0, b0.steps * CR_POLY_STEP_BLOCKS - b0.first);
+	store_h(p0, &h);
+	if (two) {
+		set_blocks(&b1, p1, text + lanes);
+		make_powers(p1, keys, lanes, b1.steps * CR_POLY_STEP_BLOCKS - b1.first);
+		store_h(p1, &h);
+	}
+	/* In turns: neither waits for what it has just begun. */
+	for (uint32_t step = 0; step < b0.steps; step++) {
+		take_step(p0, &b0, text, step);
+		if (step + b1.steps >= b0.steps)
+			take_step(p1, &b1, text + lanes, step + b1.steps - b0.steps);
+	}
+	finish(p0, key_words(keys, 0, 2), key_words(keys, 0, 3), lo, hi);
+	if (two)
+		finish(p1, key_words(keys, lanes, 2), key_words(keys, lanes, 3), lo + lanes,
+		       hi + lanes);
 }
