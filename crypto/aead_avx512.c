@@ -17,13 +17,29 @@
 _Static_assert(CR_BURST_MAX <= CR_CHACHA20_PACKETS_MAX, "a burst fits");
 _Static_assert(CR_BURST_MAX <= CR_POLY1305_MESSAGES_MAX, "a burst fits");
 
+/*
+ * A small burst is decrypted in one go with making its one-time keys, to the scratch, and copied
+ * from there when the tags are known. So many blocks, with those of the keys, are two jobs.
+ */
+#define SMALL_BLOCKS_MAX (2 * CR_CHACHA20_LANES)
+
 struct avx512 {
 	struct cr_chacha20_scratch chacha20;
 	struct cr_poly1305_scratch poly1305;
-	struct cr_chacha20_packets packets; /* of the burst, the longest first */
+	uint8_t order[CR_BURST_MAX];	    /* place in the burst */
+	struct cr_chacha20_packets packets; /* worked on, the longest first */
+	uint8_t small[SMALL_BLOCKS_MAX][CR_CHACHA20_BLOCK_BYTES]
+		__attribute__((aligned(64))); /* plaintext, authentic or not */
 	uint64_t tags[CR_BURST_MAX][2] __attribute__((aligned(64)));
-	uint8_t order[CR_BURST_MAX]; /* place in the burst */
 };
+
+static void state_free(void *state)
+{
+	struct avx512 *s = state;
+
+	cr_wipe(s, sizeof(*s));
+	free(s);
+}
 
 static void *state_new(void)
 {
@@ -36,12 +52,6 @@ static void *state_new(void)
 	memset(s, 0, sizeof(*s));
 	cr_chacha20_avx512_init(&s->chacha20);
 	return s;
-}
-
-static void state_free(void *state)
-{
-	cr_wipe(state, sizeof(struct avx512));
-	free(state);
 }
 
 /* order: the burst's places by length, the longest first; of equals the first comes first. */
@@ -115,6 +125,7 @@ static inline void load_eight(struct cr_chacha20_packets *to, const struct cr_pa
 	_mm256_store_si256((__m256i *)(to->len_bytes + first), _mm512_cvtepi64_epi32(len));
 }
 
+/* Sorts a burst and takes it in. */
 static void load_burst(struct avx512 *s, const struct cr_packet *packets, unsigned int n)
 {
 	struct cr_chacha20_packets *to = &s->packets;
@@ -140,6 +151,12 @@ static void wipe_burst(struct avx512 *s, unsigned int n)
 	cr_avx512_wipe_registers();
 }
 
+static void make_tags(struct avx512 *s, const uint8_t *const *text)
+{
+	cr_poly1305_avx512_tags(&s->poly1305, s->tags, text, s->packets.len_bytes,
+				(const uint8_t(*)[64])s->chacha20.one_time, s->packets.n);
+}
+
 static uint64_t seal_burst(void *state, const struct cr_packet *packets, unsigned int n)
 {
 	struct avx512 *s = state;
@@ -147,8 +164,7 @@ static uint64_t seal_burst(void *state, const struct cr_packet *packets, unsigne
 
 	load_burst(s, packets, n);
 	cr_chacha20_avx512_run(&s->chacha20, p, CR_CHACHA20_KEYS | CR_CHACHA20_TEXT);
-	cr_poly1305_avx512_tags(&s->poly1305, s->tags, (const uint8_t *const *)p->dst, p->len_bytes,
-				(const uint8_t(*)[64])s->chacha20.one_time, n);
+	make_tags(s, (const uint8_t *const *)p->dst);
 	for (unsigned int i = 0; i < n; i++)
 		memcpy(p->dst[i] + p->len_bytes[i], s->tags[i], CR_TAG_BYTES);
 	wipe_burst(s, n);
@@ -170,25 +186,79 @@ static uint64_t check_tags(const struct avx512 *s, unsigned int n)
 	return good;
 }
 
-static uint64_t open_burst(void *state, const struct cr_packet *packets, unsigned int n)
+/* Blocks of text, and one each for the keys. */
+static unsigned int blocks_of_burst(const struct cr_packet *packets, unsigned int n)
 {
-	struct avx512 *s = state;
-	const struct cr_chacha20_packets *p = &s->packets;
+	unsigned int blocks = n;
+
+	for (unsigned int i = 0; i < n && blocks <= SMALL_BLOCKS_MAX; i++)
+		blocks += (packets[i].len_bytes + CR_CHACHA20_BLOCK_BYTES - 1) /
+			  CR_CHACHA20_BLOCK_BYTES;
+	return blocks;
+}
+
+/* Plaintext from the scratch to dst, or zeros, in the same time. */
+static void copy_small(const struct cr_packet *p, const uint8_t *text, bool good)
+{
+	__mmask64 all = good ? UINT64_MAX : 0;
+
+	for (uint32_t at = 0; at < p->len_bytes; at += CR_CHACHA20_BLOCK_BYTES) {
+		uint32_t left = p->len_bytes - at;
+		__mmask64 there = _bzhi_u64(UINT64_MAX, left < 64 ? left : 64);
+
+		_mm512_mask_storeu_epi8(p->dst + at, there,
+					_mm512_maskz_loadu_epi8(all, text + at));
+	}
+}
+
+static uint64_t open_small(struct avx512 *s, const struct cr_packet *packets, unsigned int n)
+{
+	struct cr_chacha20_packets *p = &s->packets;
+	uint8_t *text = s->small[0];
 	uint64_t good;
 
 	load_burst(s, packets, n);
+	for (unsigned int i = 0; i < n; i++) {
+		p->dst[i] = text;
+		text += (p->len_bytes[i] + CR_CHACHA20_BLOCK_BYTES - 1) / CR_CHACHA20_BLOCK_BYTES *
+			CR_CHACHA20_BLOCK_BYTES;
+	}
+	cr_chacha20_avx512_run(&s->chacha20, p, CR_CHACHA20_KEYS | CR_CHACHA20_TEXT);
+	make_tags(s, p->src);
+	good = check_tags(s, n);
+	for (unsigned int i = 0; i < n; i++)
+		copy_small(&packets[s->order[i]], p->dst[i], good >> s->order[i] & 1);
+	cr_avx512_wipe(s->small, (size_t)(text - s->small[0]));
+	wipe_burst(s, n);
+	return good;
+}
+
+static uint64_t open_large(struct avx512 *s, const struct cr_packet *packets, unsigned int n)
+{
+	const struct cr_chacha20_packets *p = &s->packets;
+	uint64_t good, bad;
+
+	load_burst(s, packets, n);
 	cr_chacha20_avx512_run(&s->chacha20, p, CR_CHACHA20_KEYS);
-	cr_poly1305_avx512_tags(&s->poly1305, s->tags, p->src, p->len_bytes,
-				(const uint8_t(*)[64])s->chacha20.one_time, n);
+	make_tags(s, p->src);
 	/* In place, decryption leaves the tags where they are, but nothing else. */
 	good = check_tags(s, n);
 	cr_chacha20_avx512_run(&s->chacha20, p, CR_CHACHA20_TEXT);
-	for (unsigned int i = 0; i < n; i++) {
-		if (!(good >> i & 1) && packets[i].len_bytes > 0)
-			cr_wipe(packets[i].dst, packets[i].len_bytes);
+	/* By count, not one by one: which are bad is as hard to foretell as the sender likes. */
+	for (bad = ~good & UINT64_MAX >> (CR_BURST_MAX - n); bad; bad &= bad - 1) {
+		const struct cr_packet *b = &packets[__builtin_ctzll(bad)];
+
+		cr_wipe(b->dst, b->len_bytes);
 	}
 	wipe_burst(s, n);
 	return good;
+}
+
+static uint64_t open_burst(void *state, const struct cr_packet *packets, unsigned int n)
+{
+	if (blocks_of_burst(packets, n) <= SMALL_BLOCKS_MAX)
+		return open_small(state, packets, n);
+	return open_large(state, packets, n);
 }
 
 const struct cr_aead_backend cr_aead_avx512 = {

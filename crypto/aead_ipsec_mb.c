@@ -24,7 +24,8 @@
  * How far the library's frames reach below ours, where they leave one-time keys and key stream: up
  * to 4.1 KiB, measured with version 1.3 for every instruction set and length to 9000; and a margin.
  */
-#define STACK_WIPE_BYTES 6144
+#define STACK_WIPE_BYTES       6144
+#define STACK_WIPE_PIECE_BYTES 1024
 
 struct ipsec_mb {
 	IMB_MGR *mgr;
@@ -43,9 +44,6 @@ static bool available(void)
 static bool init_mgr(IMB_MGR *mgr, int arch)
 {
 	switch (arch) {
-	case IMB_ARCH_NONE:
-		init_mb_mgr_auto(mgr, NULL);
-		break;
 	case IMB_ARCH_SSE:
 		init_mb_mgr_sse(mgr);
 		break;
@@ -96,9 +94,18 @@ void *cr_ipsec_mb_state_new(int arch)
 	return s;
 }
 
+/*
+ * The widest that is right: of version 1.3, the AVX-512 code loses a carry of some sums of Poly1305,
+ * so that tags are wrong (tests/unit/crypto/test_aead_poly.c finds some).
+ */
 static void *state_new(void)
 {
-	return cr_ipsec_mb_state_new(IMB_ARCH_NONE);
+	static const int archs[] = {IMB_ARCH_AVX2, IMB_ARCH_AVX, IMB_ARCH_SSE};
+	void *state = NULL;
+
+	for (size_t i = 0; i < sizeof(archs) / sizeof(archs[0]) && !state; i++)
+		state = cr_ipsec_mb_state_new(archs[i]);
+	return state;
 }
 
 /* One-time keys and key stream stay on the stack, also when the library is built with SAFE_DATA. */
@@ -106,7 +113,9 @@ static __attribute__((noinline)) void wipe_stack(void)
 {
 	uint8_t below[STACK_WIPE_BYTES];
 
-	cr_wipe(below, sizeof(below));
+	/* Piece by piece: for more, memset() takes an instruction that is slow to start. */
+	for (size_t at = 0; at < sizeof(below); at += STACK_WIPE_PIECE_BYTES)
+		cr_wipe(below + at, STACK_WIPE_PIECE_BYTES);
 }
 
 /* The right tag of a forged packet would authenticate it, so it goes as the keys go. */

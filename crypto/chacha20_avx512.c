@@ -60,6 +60,9 @@ static inline void load_keys(__m512i row[8], const uint8_t *const *key)
 
 void cr_chacha20_avx512_load(struct cr_chacha20_scratch *s, const struct cr_chacha20_packets *p)
 {
+	const __m512i part = _mm512_set1_epi32(CR_CHACHA20_BLOCK_BYTES - 1);
+
+	s->tails = 0;
 	for (unsigned int first = 0; first < p->n; first += CR_CHACHA20_LANES) {
 		struct cr_chacha20_rows *rows = &s->rows[first / CR_CHACHA20_LANES];
 
@@ -67,9 +70,12 @@ void cr_chacha20_avx512_load(struct cr_chacha20_scratch *s, const struct cr_chac
 		rows->counter = _mm512_setzero_si512();
 		rows->nonce[0] = _mm512_loadu_si512(p->counter_lo + first);
 		rows->nonce[1] = _mm512_loadu_si512(p->counter_hi + first);
+		s->tails |= (uint64_t)_mm512_test_epi32_mask(
+				    _mm512_loadu_si512(p->len_bytes + first), part)
+			    << first;
 	}
+	s->tails &= UINT64_MAX >> (CR_CHACHA20_PACKETS_MAX - p->n);
 	s->most_mixed = 0;
-	s->tails = false;
 }
 
 static void run_jobs(struct cr_chacha20_scratch *s)
@@ -187,34 +193,74 @@ static uint32_t do_columns(struct cr_chacha20_scratch *s, const struct cr_chacha
 	return n;
 }
 
-/* A job of blocks of any packets of two sets: lane i is block[i] of the set's packet[i]. */
+/* A job of blocks of any packets of two sets, as far as its lanes are given out. */
 struct mixed {
-	struct cr_chacha20_table *table;
-	uint32_t packet[CR_CHACHA20_LANES];
-	uint32_t block[CR_CHACHA20_LANES];
+	__m512i packet; /* of the two sets */
+	__m512i block;
+	__m512i src[2]; /* addresses, of eight lanes each */
+	__m512i dst[2];
 	unsigned int lanes;
 };
+
+static inline __m512i splat_address(const void *p)
+{
+	return _mm512_set1_epi64((long long)(uintptr_t)p);
+}
+
+static inline void start_mixed(struct mixed *m, struct cr_chacha20_scratch *s)
+{
+	m->packet = _mm512_setzero_si512();
+	m->block = _mm512_setzero_si512();
+	for (int i = 0; i < 2; i++) {
+		m->src[i] = splat_address(s->zero);
+		m->dst[i] = splat_address(s->sink);
+	}
+	m->lanes = 0;
+}
+
+/* The next count lanes: blocks from n on, 64 bytes from each other, of a packet of the sets. */
+static inline void add_mixed(struct mixed *m, unsigned int count, unsigned int packet, uint32_t n,
+			     const uint8_t *src, uint8_t *dst)
+{
+	const __m512i lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+	const __m512i step = _mm512_set_epi64(448, 384, 320, 256, 192, 128, 64, 0);
+	uint32_t mask = _bzhi_u32(UINT32_MAX, count) << m->lanes;
+	uint64_t back = (uint64_t)CR_CHACHA20_BLOCK_BYTES * m->lanes;
+
+	m->packet = _mm512_mask_set1_epi32(m->packet, (__mmask16)mask, (int)packet);
+	m->block = _mm512_mask_add_epi32(m->block, (__mmask16)mask, lane,
+					 _mm512_set1_epi32((int)(n - m->lanes)));
+	for (int i = 0; i < 2; i++) {
+		__mmask8 half = (__mmask8)(mask >> 8 * i);
+		uint64_t from = 512 * (uint64_t)i - back;
+
+		m->src[i] = _mm512_mask_add_epi64(
+			m->src[i], half, step,
+			_mm512_set1_epi64((long long)((uintptr_t)src + from)));
+		m->dst[i] = _mm512_mask_add_epi64(
+			m->dst[i], half, step,
+			_mm512_set1_epi64((long long)((uintptr_t)dst + from)));
+	}
+	m->lanes += count;
+}
 
 static void end_mixed(struct cr_chacha20_scratch *s, struct mixed *m, unsigned int first_set,
 		      unsigned int second_set)
 {
 	const struct cr_chacha20_rows *a = &s->rows[first_set], *b = &s->rows[second_set];
+	struct cr_chacha20_table *table = next_table(s);
 	struct cr_chacha20_rows *rows = &s->mixed[s->n_mixed++];
-	__m512i packet;
 
-	for (unsigned int lane = m->lanes; lane < CR_CHACHA20_LANES; lane++) {
-		no_block(s, m->table, lane);
-		m->packet[lane] = 0;
-		m->block[lane] = 0;
+	for (int i = 0; i < 2; i++) {
+		_mm512_storeu_si512(table->src + 8 * i, m->src[i]);
+		_mm512_storeu_si512(table->dst + 8 * i, m->dst[i]);
+		rows->nonce[i] = _mm512_permutex2var_epi32(a->nonce[i], m->packet, b->nonce[i]);
 	}
-	packet = _mm512_loadu_si512(m->packet);
 	for (int i = 0; i < 8; i++)
-		rows->key[i] = _mm512_permutex2var_epi32(a->key[i], packet, b->key[i]);
-	for (int i = 0; i < 2; i++)
-		rows->nonce[i] = _mm512_permutex2var_epi32(a->nonce[i], packet, b->nonce[i]);
-	rows->counter = _mm512_loadu_si512(m->block);
-	*next_job(s) = (struct cr_chacha20_job){rows, m->table->src, m->table->dst, 0, 0, 0};
-	m->lanes = 0;
+		rows->key[i] = _mm512_permutex2var_epi32(a->key[i], m->packet, b->key[i]);
+	rows->counter = m->block;
+	*next_job(s) = (struct cr_chacha20_job){rows, table->src, table->dst, 0, 0, 0};
+	start_mixed(m, s);
 }
 
 /* All blocks from block from[set] on of the packets of up to two sets. */
@@ -224,22 +270,36 @@ static void do_mixed(struct cr_chacha20_scratch *s, const struct cr_chacha20_pac
 	unsigned int set = first / CR_CHACHA20_LANES;
 	unsigned int end = first + SETS_MIXED * CR_CHACHA20_LANES;
 	unsigned int second = p->n > first + CR_CHACHA20_LANES ? set + 1 : set;
-	struct mixed m = {.lanes = 0};
+	struct mixed m;
 
 	if (end > p->n)
 		end = p->n;
+	start_mixed(&m, s);
 	for (unsigned int i = first; i < end; i++) {
 		uint32_t blocks = blocks_of(p->len_bytes[i]);
+		uint32_t full = p->len_bytes[i] / CR_CHACHA20_BLOCK_BYTES;
+		uint32_t n = from[(i - first) / CR_CHACHA20_LANES];
 
 		if (blocks > blocks_max)
-			blocks = blocks_max;
-		for (uint32_t n = from[(i - first) / CR_CHACHA20_LANES]; n <= blocks; n++) {
-			if (m.lanes == 0)
-				m.table = next_table(s);
-			place(s, p, m.table, m.lanes, i, n);
-			m.packet[m.lanes] = i - first;
-			m.block[m.lanes] = n;
-			if (++m.lanes == CR_CHACHA20_LANES)
+			blocks = full = blocks_max;
+		while (n <= blocks) {
+			uint64_t at = (uint64_t)CR_CHACHA20_BLOCK_BYTES * n -
+				      CR_CHACHA20_BLOCK_BYTES;
+			unsigned int count = CR_CHACHA20_LANES - m.lanes;
+
+			if (n == 0) {
+				count = 1;
+				add_mixed(&m, 1, i - first, n, s->zero, s->one_time[i]);
+			} else if (n > full) {
+				count = 1;
+				add_mixed(&m, 1, i - first, n, s->tail[i], s->tail[i]);
+			} else {
+				if (count > full - n + 1)
+					count = full - n + 1;
+				add_mixed(&m, count, i - first, n, p->src[i] + at, p->dst[i] + at);
+			}
+			n += count;
+			if (m.lanes == CR_CHACHA20_LANES)
 				end_mixed(s, &m, set, second);
 		}
 	}
@@ -254,25 +314,23 @@ static inline __mmask64 tail_mask(uint32_t len_bytes)
 
 static void load_tails(struct cr_chacha20_scratch *s, const struct cr_chacha20_packets *p)
 {
-	for (unsigned int i = 0; i < p->n; i++) {
+	for (uint64_t left = s->tails; left; left &= left - 1) {
+		unsigned int i = (unsigned int)__builtin_ctzll(left);
 		uint32_t len = p->len_bytes[i], at = len - len % CR_CHACHA20_BLOCK_BYTES;
 
-		if (at == len)
-			continue;
 		_mm512_store_si512(s->tail[i],
 				   _mm512_maskz_loadu_epi8(tail_mask(len), p->src[i] + at));
-		s->tails = true;
 	}
 }
 
 static void store_tails(struct cr_chacha20_scratch *s, const struct cr_chacha20_packets *p)
 {
-	for (unsigned int i = 0; i < p->n; i++) {
+	for (uint64_t left = s->tails; left; left &= left - 1) {
+		unsigned int i = (unsigned int)__builtin_ctzll(left);
 		uint32_t len = p->len_bytes[i], at = len - len % CR_CHACHA20_BLOCK_BYTES;
 
-		if (at < len)
-			_mm512_mask_storeu_epi8(p->dst[i] + at, tail_mask(len),
-						_mm512_load_si512(s->tail[i]));
+		_mm512_mask_storeu_epi8(p->dst[i] + at, tail_mask(len),
+					_mm512_load_si512(s->tail[i]));
 	}
 }
 

@@ -7,7 +7,6 @@
 #define CRYPTO_CHACHA20_AVX512_H
 
 #include <immintrin.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -95,7 +94,7 @@ struct cr_chacha20_scratch {
 	unsigned int n_mixed;
 	unsigned int most_mixed;
 	unsigned int n_jobs;
-	bool tails; /* are in use */
+	uint64_t tails; /* bit i: packet i ends with a part of a block */
 };
 
 /* Once, in memory aligned to 64 and zeroed. */

@@ -21,10 +21,10 @@
  * What a group costs beside its steps, in steps, for 1, 2, 4 and 8 lanes each: more powers, more
  * multiplications at the end.
  */
-static const unsigned int group_cost_steps[4] = {3, 5, 6, 7};
+static const unsigned int group_cost_steps[4] = {4, 5, 6, 7};
 
-#define N_GROUPS_MAX                                                                               \
-	(sizeof(((struct cr_poly1305_scratch *)0)->groups) / sizeof(struct cr_poly1305_group))
+/* Of long messages; as many are left for short ones as these can need. */
+#define LONG_GROUPS_MAX (2 * CR_POLY1305_GROUPS_MAX)
 
 static const __m512i no_chunk;
 
@@ -197,7 +197,7 @@ static inline unsigned int chunks_of(uint32_t len_bytes)
 /* Blocks that are missing in the first chunk. */
 static inline unsigned int lead_of(uint32_t len_bytes)
 {
-	return 4 * chunks_of(len_bytes) - ((len_bytes + 15) / 16 + 1);
+	return -((len_bytes + 15) / 16 + 1) & 3;
 }
 
 /* Bits from to 63, none if from is 64 or more. */
@@ -207,27 +207,26 @@ static inline __mmask64 from_byte(uint64_t from)
 }
 
 /*
- * The first and the last chunk of a message, which may be the same. Of the text they read but what
- * is there.
+ * The first and the last chunk of a message; one that is both is a tail. Of the text they read but
+ * what is there.
  */
 static inline void make_ends(uint8_t head[64], uint8_t tail[64], const uint8_t *text, uint32_t len)
 {
-	unsigned int chunks = chunks_of(len), lead_bytes = 16 * lead_of(len);
-	/* Where in the text the last chunk begins: up to 48 bytes before it if it is the only. */
-	int64_t at = 64 * (int64_t)(chunks - 1) - lead_bytes;
-	__mmask64 there = _bzhi_u64(UINT64_MAX, (unsigned int)(len - at));
-	uint64_t first = (uintptr_t)text - lead_bytes;
+	unsigned int lead_bytes = 16 * lead_of(len), pad_bytes = -len & 15;
+	uintptr_t first = (uintptr_t)text - lead_bytes;
+	uintptr_t last = (uintptr_t)text + len + pad_bytes - 48;
+	__mmask64 in_head = UINT64_MAX << lead_bytes, in_tail = UINT64_MAX >> 16 >> pad_bytes;
 	__m512i x;
 
-	if (chunks == 1)
-		there &= from_byte(lead_bytes);
-	else
-		_mm512_store_si512(
-			head, _mm512_maskz_loadu_epi8(from_byte(lead_bytes), (const void *)first));
-	x = _mm512_maskz_loadu_epi8(there, (const void *)((uintptr_t)text + (uint64_t)at));
+	if (last <= first) {
+		in_tail &= in_head;
+		in_head = 0;
+	}
+	x = _mm512_maskz_loadu_epi8(in_tail, (const void *)last);
 	/* No AAD, then the length of the text, little-endian: the last word. */
-	x = _mm512_mask_set1_epi64(x, 0x80, len);
-	_mm512_store_si512(tail, x);
+	_mm512_store_si512(tail, _mm512_mask_set1_epi64(x, 0x80, len));
+	x = _mm512_maskz_loadu_epi8(in_head, (const void *)first);
+	_mm512_store_si512(head, x);
 }
 
 /*
@@ -622,16 +621,17 @@ void cr_poly1305_avx512_tags(struct cr_poly1305_scratch *s, uint64_t (*tags)[2],
 			     const uint8_t *const *text, const uint32_t *len_bytes,
 			     const uint8_t (*keys)[64], unsigned int n)
 {
-	unsigned int done = 0, n_long;
+	unsigned int done = 0, long_ones = 0, n_long;
 
 	s->n_tops = 1;
 	s->n_steps = 0;
 	for (int block = 0; block < 4; block++)
 		_mm512_store_si512(&s->top[0][block], splat(TOP));
-	for (s->n_groups = 0; done < n && blocks_of(len_bytes[done]) > SHORT_BLOCKS;
-	     s->n_groups++) {
-		choose_group(&s->groups[s->n_groups], len_bytes, done, n,
-			     N_GROUPS_MAX - 1 - s->n_groups);
+	while (long_ones < n && blocks_of(len_bytes[long_ones]) > SHORT_BLOCKS)
+		long_ones++;
+	for (s->n_groups = 0; done < long_ones; s->n_groups++) {
+		choose_group(&s->groups[s->n_groups], len_bytes, done, long_ones,
+			     LONG_GROUPS_MAX - 1 - s->n_groups);
 		done += s->groups[s->n_groups].n;
 	}
 	n_long = s->n_groups;

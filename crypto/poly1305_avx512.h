@@ -57,7 +57,7 @@ struct cr_poly1305_group {
 
 /* One thread's. The groups hold secrets after use: cr_poly1305_avx512_wipe(). */
 struct cr_poly1305_scratch {
-	struct cr_poly1305_group groups[2 * CR_POLY1305_GROUPS_MAX];
+	struct cr_poly1305_group groups[3 * CR_POLY1305_GROUPS_MAX];
 	unsigned int n_groups;
 	__m512i top[CR_POLY1305_TOPS_MAX][4];
 	struct cr_poly1305_step steps[CR_POLY1305_STEPS_MAX];
