@@ -40,7 +40,7 @@ struct cr_packet {
 struct cr_aead;
 
 /*
- * A context for one thread. backend: a name that cr_aead_backend_name() gives, as "ipsec-mb" or
+ * A context for one thread. backend: a name that cr_aead_backend_name() gives, as "avx512" or
  * "reference"; NULL for the fastest that this CPU has. NULL with errno = ENOENT (no such back end),
  * ENOTSUP (this CPU lacks it) or ENOMEM.
  */

@@ -95,8 +95,8 @@ void *cr_ipsec_mb_state_new(int arch)
 }
 
 /*
- * The widest that is right: of version 1.3, the AVX-512 code loses a carry of some sums of Poly1305,
- * so that tags are wrong (tests/unit/crypto/test_aead_poly.c finds some).
+ * The widest that is right: of version 1.3, the AVX-512 code loses a carry of some sums of
+ * Poly1305, so that tags are wrong (tests/unit/crypto/test_aead_poly.c finds some).
  */
 static void *state_new(void)
 {

@@ -1,12 +1,11 @@
 """Puts straight-line AVX-512 code into an order that keeps a CPU's pipes full.
 
 A core looks some hundred instructions ahead, so it finds parallel work only when the program has it
-close by. Compilers order by other rules; here the order is that of a simulated machine: instructions
-are emitted in the cycle in which an ideal core with these pipes and latencies would start them.
+close by. Compilers order by other rules; here the order is that of a simulated machine: an
+instruction comes in the cycle in which an ideal core with these pipes and latencies would start it.
 The figures are Zen 5's (four 512-bit pipes); the order only has to be good, not exact, and suits
 other cores as well: correctness does not depend on it, as every dependency is kept.
 """
-import heapq
 
 # unit: which of the pipes 0 to 3 may do it; latency in cycles
 UNITS = {
