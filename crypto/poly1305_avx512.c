@@ -240,7 +240,7 @@ static void choose_group(struct cr_poly1305_group *g, const uint32_t *len_bytes,
 	unsigned int best_chunks = 0, best_cost = 1;
 
 	g->first = first;
-	g->one_factor = false;
+	g->only_tags = false;
 	for (unsigned int i = 0; i < 4; i++) {
 		unsigned int log2 = 3 - i;
 		unsigned int steps = (longest + (1u << log2) - 1) >> log2;
@@ -484,7 +484,6 @@ static inline void copy_tags(uint64_t (*tags)[2], const struct cr_poly1305_group
  * window of eight blocks; what it does not fill is zero.
  */
 #define SHORT_BLOCKS 8
-#define SHORT_GROUPS CR_POLY1305_SHORT_GROUPS
 
 static inline unsigned int blocks_of(uint32_t len_bytes)
 {
@@ -529,69 +528,86 @@ static inline void short_words(__m512i w[8], const uint8_t *const *text, const u
 	}
 }
 
-static inline void start_short(struct cr_poly1305_group *g, const uint8_t (*keys)[64])
+/* A group of short messages in work. */
+struct short_group {
+	struct limbs sum;
+	struct factor r;
+	__m256i len;
+	__mmask8 some;
+};
+
+static inline struct short_group start_short(struct cr_poly1305_group *g, const uint32_t *len,
+					     const uint8_t (*keys)[64])
 {
 	const uint8_t *key[CR_POLY1305_LANES];
+	struct short_group a;
 	struct key k;
 
 	for (unsigned int lane = 0; lane < CR_POLY1305_LANES; lane++)
 		key[lane] = keys[g->first + (lane < g->n ? lane : 0)];
 	k = load_keys(key);
-	store_factor(g->lanes.factor[3], factor_of(k.r));
 	g->s[0] = k.s[0];
 	g->s[1] = k.s[1];
-	for (int i = 0; i < 3; i++)
-		g->lanes.sum[i] = _mm512_setzero_si512();
+	a.r = factor_of(k.r);
+	a.sum = (struct limbs){_mm512_setzero_si512(), _mm512_setzero_si512(),
+			       _mm512_setzero_si512()};
+	a.some = (__mmask8)_bzhi_u32(0xff, g->n);
+	a.len = _mm256_maskz_loadu_epi32(a.some, len + g->first);
+	return a;
 }
 
 /* Adds block b of the window, with words lo and hi, and multiplies. */
-static inline void short_block(struct cr_poly1305_group *g, const uint32_t *len, __m512i lo,
-			       __m512i hi, unsigned int b)
+static inline void short_block(struct short_group *a, const __m512i w[2], unsigned int b)
 {
-	/* A message has block b if its text has more than 16 (6 - b) bytes; the last, always. */
-	__mmask8 some = (__mmask8)_bzhi_u32(0xff, g->n);
-	__m256i lens = _mm256_maskz_loadu_epi32(some, len + g->first);
-	__mmask8 there = some;
-	struct limbs m = split(lo, hi), *a = (struct limbs *)g->lanes.sum;
+	struct limbs m = split(w[0], w[1]);
+	__mmask8 there = a->some;
 
+	/* A message has block b if its text has more than 16 (6 - b) bytes; the last, always. */
 	if (b + 1 < SHORT_BLOCKS)
 		there = _mm256_cmpgt_epu32_mask(
-			lens, _mm256_set1_epi32(16 * (SHORT_BLOCKS - 2 - (int)b)));
+			a->len, _mm256_set1_epi32(16 * (SHORT_BLOCKS - 2 - (int)b)));
 	m.l2 = _mm512_mask_add_epi64(m.l2, there, m.l2, splat(TOP));
-	m = (struct limbs){add(m.l0, a->l0), add(m.l1, a->l1), add(m.l2, a->l2)};
-	*a = multiply(m, load_factor(g->lanes.factor[3]));
+	m = (struct limbs){add(m.l0, a->sum.l0), add(m.l1, a->sum.l1), add(m.l2, a->sum.l2)};
+	a->sum = multiply(m, a->r);
 }
 
-static void do_short(struct cr_poly1305_scratch *s, struct cr_poly1305_group *groups,
-		     unsigned int n_groups, const uint8_t *const *text, const uint32_t *len,
-		     const uint8_t (*keys)[64])
+static inline void finish_short(struct cr_poly1305_group *g, const struct short_group *a)
 {
-	unsigned int first_block = SHORT_BLOCKS - blocks_of(len[groups[0].first]);
+	__m512i tag[2];
 
-	for (unsigned int i = 0; i < n_groups; i++)
-		start_short(&groups[i], keys);
+	finish_sum(tag, a->sum, g->s);
+	g->s[0] = tag[0];
+	g->s[1] = tag[1];
+}
+
+/*
+ * One group or two. Their sums stay in registers: through memory, a load would wait for whatever
+ * store was there last.
+ */
+static inline void do_short(struct cr_poly1305_scratch *s, struct cr_poly1305_group *g, bool two,
+			    const uint8_t *const *text, const uint32_t *len,
+			    const uint8_t (*keys)[64])
+{
+	unsigned int first_block = SHORT_BLOCKS - blocks_of(len[g->first]);
+	struct short_group a = start_short(g, len, keys), b;
+
+	if (two)
+		b = start_short(g + 1, len, keys);
 	for (unsigned int c = first_block / 4; c < 2; c++) {
-		for (unsigned int i = 0; i < n_groups; i++) {
-			const struct cr_poly1305_group *g = &groups[i];
-
-			short_words(s->words[i], text + g->first, len + g->first, g->n, c);
-		}
-		for (unsigned int b = 0; b < 4; b++) {
-			if (4 * c + b < first_block)
+		short_words(s->words[0], text + g->first, len + g->first, g->n, c);
+		if (two)
+			short_words(s->words[1], text + g[1].first, len + g[1].first, g[1].n, c);
+		for (unsigned int i = 0; i < 4; i++) {
+			if (4 * c + i < first_block)
 				continue;
-			for (unsigned int i = 0; i < n_groups; i++)
-				short_block(&groups[i], len, s->words[i][2 * b],
-					    s->words[i][2 * b + 1], 4 * c + b);
+			short_block(&a, &s->words[0][2 * i], 4 * c + i);
+			if (two)
+				short_block(&b, &s->words[1][2 * i], 4 * c + i);
 		}
 	}
-	for (unsigned int i = 0; i < n_groups; i++) {
-		struct cr_poly1305_group *g = &groups[i];
-		__m512i tag[2];
-
-		finish_sum(tag, *(const struct limbs *)g->lanes.sum, g->s);
-		g->s[0] = tag[0];
-		g->s[1] = tag[1];
-	}
+	finish_short(g, &a);
+	if (two)
+		finish_short(g + 1, &b);
 }
 
 /* Groups of eight of messages from first on, of which all are short. */
@@ -607,14 +623,12 @@ static void do_all_short(struct cr_poly1305_scratch *s, const uint8_t *const *te
 		g->first = first;
 		g->n = n - first < CR_POLY1305_LANES ? n - first : CR_POLY1305_LANES;
 		g->lanes_each_log2 = 0;
-		g->one_factor = true;
+		g->only_tags = true;
 	}
-	for (; from < s->n_groups; from += SHORT_GROUPS) {
-		unsigned int left = s->n_groups - from;
-
-		do_short(s, &s->groups[from], left < SHORT_GROUPS ? left : SHORT_GROUPS, text, len,
-			 keys);
-	}
+	for (; from + 1 < s->n_groups; from += 2)
+		do_short(s, &s->groups[from], true, text, len, keys);
+	if (from < s->n_groups)
+		do_short(s, &s->groups[from], false, text, len, keys);
 }
 
 void cr_poly1305_avx512_tags(struct cr_poly1305_scratch *s, uint64_t (*tags)[2],
@@ -654,7 +668,7 @@ void cr_poly1305_avx512_wipe(struct cr_poly1305_scratch *s)
 {
 	for (unsigned int i = 0; i < s->n_groups; i++) {
 		struct cr_poly1305_group *g = &s->groups[i];
-		char *from = (char *)(g->one_factor ? &g->lanes.factor[3] : g->lanes.factor);
+		char *from = g->only_tags ? (char *)g->s : (char *)&g->lanes;
 		char *to = (char *)(g->lanes_each_log2 > 0 ? &g->power[3] : g->power);
 
 		cr_avx512_wipe(from, (size_t)(to - from));

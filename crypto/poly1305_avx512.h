@@ -39,10 +39,9 @@ _Static_assert(sizeof(struct cr_poly1305_step) == 128, "crypto/asm/poly1305.py: 
  */
 void cr_poly1305_avx512_steps(const struct cr_poly1305_step *steps, size_t n);
 
-#define CR_POLY1305_GROUPS_MAX	 (CR_POLY1305_MESSAGES_MAX / CR_POLY1305_LANES)
-#define CR_POLY1305_STEPS_MAX	 64
-#define CR_POLY1305_SHORT_GROUPS 4
-#define CR_POLY1305_TOPS_MAX	 20
+#define CR_POLY1305_GROUPS_MAX (CR_POLY1305_MESSAGES_MAX / CR_POLY1305_LANES)
+#define CR_POLY1305_STEPS_MAX  64
+#define CR_POLY1305_TOPS_MAX   20
 
 /* The eight messages, or fewer with several lanes each, that are worked on together. */
 struct cr_poly1305_group {
@@ -52,7 +51,7 @@ struct cr_poly1305_group {
 	unsigned int first;	      /* message */
 	unsigned int n;		      /* messages */
 	unsigned int lanes_each_log2; /* 0 to 3 */
-	bool one_factor;	      /* short messages: only r is in use */
+	bool only_tags;		      /* short messages: of the vectors only s is in use */
 };
 
 /* One thread's. The groups hold secrets after use: cr_poly1305_avx512_wipe(). */
@@ -61,7 +60,7 @@ struct cr_poly1305_scratch {
 	unsigned int n_groups;
 	__m512i top[CR_POLY1305_TOPS_MAX][4];
 	struct cr_poly1305_step steps[CR_POLY1305_STEPS_MAX];
-	__m512i words[CR_POLY1305_SHORT_GROUPS][8];
+	__m512i words[2][8];
 	unsigned int n_tops;
 	unsigned int n_steps;
 	uint8_t head[CR_POLY1305_MESSAGES_MAX][64] __attribute__((aligned(64)));
