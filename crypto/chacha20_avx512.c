@@ -244,10 +244,10 @@ static inline void add_mixed(struct mixed *m, unsigned int count, unsigned int p
 	m->lanes += count;
 }
 
-static void end_mixed(struct cr_chacha20_scratch *s, struct mixed *m, unsigned int first_set,
-		      unsigned int second_set)
+static void end_mixed(struct cr_chacha20_scratch *s, struct mixed *m,
+		      const unsigned int sets[SETS_MIXED])
 {
-	const struct cr_chacha20_rows *a = &s->rows[first_set], *b = &s->rows[second_set];
+	const struct cr_chacha20_rows *a = &s->rows[sets[0]], *b = &s->rows[sets[1]];
 	struct cr_chacha20_table *table = next_table(s);
 	struct cr_chacha20_rows *rows = &s->mixed[s->n_mixed++];
 
@@ -263,48 +263,61 @@ static void end_mixed(struct cr_chacha20_scratch *s, struct mixed *m, unsigned i
 	start_mixed(m, s);
 }
 
+/* The blocks from n to last of packet i, whose place in the two sets is packet. */
+static inline void mix_packet(struct cr_chacha20_scratch *s, const struct cr_chacha20_packets *p,
+			      struct mixed *m, unsigned int i, uint32_t n, uint32_t last,
+			      const unsigned int sets[SETS_MIXED])
+{
+	unsigned int packet = i % (SETS_MIXED * CR_CHACHA20_LANES), count;
+	uint32_t full = p->len_bytes[i] / CR_CHACHA20_BLOCK_BYTES;
+
+	for (; n <= last; n += count) {
+		uint64_t at = (uint64_t)CR_CHACHA20_BLOCK_BYTES * n - CR_CHACHA20_BLOCK_BYTES;
+
+		count = 1;
+		if (n == 0) {
+			add_mixed(m, count, packet, n, s->zero, s->one_time[i]);
+		} else if (n > full) {
+			add_mixed(m, count, packet, n, s->tail[i], s->tail[i]);
+		} else {
+			count = CR_CHACHA20_LANES - m->lanes;
+			if (count > full - n + 1)
+				count = full - n + 1;
+			if (count > last - n + 1)
+				count = last - n + 1;
+			add_mixed(m, count, packet, n, p->src[i] + at, p->dst[i] + at);
+		}
+		if (m->lanes == CR_CHACHA20_LANES)
+			end_mixed(s, m, sets);
+	}
+}
+
 /* All blocks from block from[set] on of the packets of up to two sets. */
 static void do_mixed(struct cr_chacha20_scratch *s, const struct cr_chacha20_packets *p,
 		     unsigned int first, const uint32_t *from, uint32_t blocks_max)
 {
 	unsigned int set = first / CR_CHACHA20_LANES;
-	unsigned int end = first + SETS_MIXED * CR_CHACHA20_LANES;
-	unsigned int second = p->n > first + CR_CHACHA20_LANES ? set + 1 : set;
+	const unsigned int sets[SETS_MIXED] = {set,
+					       p->n > first + CR_CHACHA20_LANES ? set + 1 : set};
 	struct mixed m;
 
-	if (end > p->n)
-		end = p->n;
 	start_mixed(&m, s);
-	for (unsigned int i = first; i < end; i++) {
-		uint32_t blocks = blocks_of(p->len_bytes[i]);
-		uint32_t full = p->len_bytes[i] / CR_CHACHA20_BLOCK_BYTES;
-		uint32_t n = from[(i - first) / CR_CHACHA20_LANES];
+	for (unsigned int k = 0; k < SETS_MIXED; k++) {
+		unsigned int at = first + k * CR_CHACHA20_LANES, end = at + CR_CHACHA20_LANES;
 
-		if (blocks > blocks_max)
-			blocks = full = blocks_max;
-		while (n <= blocks) {
-			uint64_t at = (uint64_t)CR_CHACHA20_BLOCK_BYTES * n -
-				      CR_CHACHA20_BLOCK_BYTES;
-			unsigned int count = CR_CHACHA20_LANES - m.lanes;
+		for (unsigned int i = at; i < end && i < p->n; i++) {
+			uint32_t last = blocks_of(p->len_bytes[i]);
 
-			if (n == 0) {
-				count = 1;
-				add_mixed(&m, 1, i - first, n, s->zero, s->one_time[i]);
-			} else if (n > full) {
-				count = 1;
-				add_mixed(&m, 1, i - first, n, s->tail[i], s->tail[i]);
-			} else {
-				if (count > full - n + 1)
-					count = full - n + 1;
-				add_mixed(&m, count, i - first, n, p->src[i] + at, p->dst[i] + at);
-			}
-			n += count;
-			if (m.lanes == CR_CHACHA20_LANES)
-				end_mixed(s, &m, set, second);
+			if (last > blocks_max)
+				last = blocks_max;
+			/* Those behind are not longer. */
+			if (last < from[k])
+				break;
+			mix_packet(s, p, &m, i, from[k], last, sets);
 		}
 	}
 	if (m.lanes > 0)
-		end_mixed(s, &m, set, second);
+		end_mixed(s, &m, sets);
 }
 
 static inline __mmask64 tail_mask(uint32_t len_bytes)

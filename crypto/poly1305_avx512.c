@@ -483,7 +483,8 @@ static inline void copy_tags(uint64_t (*tags)[2], const struct cr_poly1305_group
  * for a few groups in turn, as every multiplication is waited for. Each message ends with the
  * window of eight blocks; what it does not fill is zero.
  */
-#define SHORT_BLOCKS 8
+#define SHORT_BLOCKS	8
+#define SHORT_MAX_BYTES (16 * (SHORT_BLOCKS - 1)) /* and the block with the lengths */
 
 static inline unsigned int blocks_of(uint32_t len_bytes)
 {
@@ -641,8 +642,13 @@ void cr_poly1305_avx512_tags(struct cr_poly1305_scratch *s, uint64_t (*tags)[2],
 	s->n_steps = 0;
 	for (int block = 0; block < 4; block++)
 		_mm512_store_si512(&s->top[0][block], splat(TOP));
-	while (long_ones < n && blocks_of(len_bytes[long_ones]) > SHORT_BLOCKS)
-		long_ones++;
+	for (unsigned int i = 0; i < n; i += 16) {
+		__mmask16 some = (__mmask16)_bzhi_u32(0xffff, n - i);
+		__m512i len = _mm512_maskz_loadu_epi32(some, len_bytes + i);
+
+		long_ones += (unsigned int)__builtin_popcount(
+			_mm512_cmpgt_epu32_mask(len, _mm512_set1_epi32(SHORT_MAX_BYTES)));
+	}
 	for (s->n_groups = 0; done < long_ones; s->n_groups++) {
 		choose_group(&s->groups[s->n_groups], len_bytes, done, long_ones,
 			     LONG_GROUPS_MAX - 1 - s->n_groups);
