@@ -70,11 +70,21 @@ struct cr_poly1305_scratch {
 /*
  * Tags, as two words each, of n messages (1 to CR_POLY1305_MESSAGES_MAX) as the AEAD makes them
  * without AAD: padded text, then the lengths (RFC 8439 section 2.8). Message i has len_bytes[i] at
- * text[i] and its one-time key at keys[i]. They come sorted by length, the longest first.
+ * text[i] and its one-time key in the first half of keys[i], aligned to 32 bytes. They come sorted
+ * by length, the longest first.
  */
 void cr_poly1305_avx512_tags(struct cr_poly1305_scratch *scratch, uint64_t (*tags)[2],
 			     const uint8_t *const *text, const uint32_t *len_bytes,
 			     const uint8_t (*keys)[64], unsigned int n);
+
+/*
+ * The messages from first to n - 1, all of up to CR_POLY1305_SHORT_MAX_BYTES, for the above: adds
+ * their groups to the scratch, and leaves their tags there.
+ */
+#define CR_POLY1305_SHORT_MAX_BYTES 112
+void cr_poly1305_avx512_short(struct cr_poly1305_scratch *scratch, const uint8_t *const *text,
+			      const uint32_t *len_bytes, const uint8_t (*keys)[64],
+			      unsigned int first, unsigned int n);
 
 /* Zeroes what of the scratch the last call has used for secrets. */
 void cr_poly1305_avx512_wipe(struct cr_poly1305_scratch *scratch);
