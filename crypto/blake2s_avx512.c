@@ -13,6 +13,7 @@
 #include "crypto/blake2s_inner.h"
 #include "crypto/blake2s_mix_avx512.h"
 #include "crypto/ct.h"
+#include "crypto/wipe_avx512.h"
 
 #define BLOCK_BYTES CR_B2S_BLOCK_BYTES
 
@@ -396,22 +397,12 @@ static __attribute__((noinline)) void wipe_stack(void)
 	cr_wipe(below, sizeof(below));
 }
 
-#define ZERO(n) "vpxord %%xmm" #n ", %%xmm" #n ", %%xmm" #n "\n\t"
-
 static void wipe(struct group *g)
 {
 	/* What only HMAC writes, only after HMAC. */
 	cr_wipe(g, g->hmac ? offsetof(struct group, jobs) : offsetof(struct group, inner));
 	wipe_stack();
-	__asm__ volatile(ZERO(16) ZERO(17) ZERO(18) ZERO(19) ZERO(20) ZERO(21) ZERO(22) ZERO(23)
-				 ZERO(24) ZERO(25) ZERO(26) ZERO(27) ZERO(28) ZERO(29) ZERO(30)
-					 ZERO(31) "vzeroall"
-			 :
-			 :
-			 : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8",
-			   "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "xmm16",
-			   "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24",
-			   "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31");
+	cr_avx512_wipe_registers();
 }
 
 static void start_group(struct group *g, unsigned int left, const uint32_t *total_bytes)

@@ -15,33 +15,29 @@ static inline void cr_avx512_wipe(void *p, size_t len)
 	__asm__ __volatile__("" : : "r"(p) : "memory");
 }
 
-/* Zeroes all vector registers; call it last. */
+#define CR_ZERO_ZMM(n) "vpxord %%xmm" #n ", %%xmm" #n ", %%xmm" #n "\n\t"
+#define CR_ZERO_K(n)   "kxorq %%k" #n ", %%k" #n ", %%k" #n "\n\t"
+
+/*
+ * Zeroes all vector registers and the mask registers, which choose lanes by secrets; call it last.
+ */
 static inline void cr_avx512_wipe_registers(void)
 {
-	__asm__ __volatile__("vzeroall\n\t"
-			     "vpxord %%zmm16, %%zmm16, %%zmm16\n\t"
-			     "vpxord %%zmm17, %%zmm17, %%zmm17\n\t"
-			     "vpxord %%zmm18, %%zmm18, %%zmm18\n\t"
-			     "vpxord %%zmm19, %%zmm19, %%zmm19\n\t"
-			     "vpxord %%zmm20, %%zmm20, %%zmm20\n\t"
-			     "vpxord %%zmm21, %%zmm21, %%zmm21\n\t"
-			     "vpxord %%zmm22, %%zmm22, %%zmm22\n\t"
-			     "vpxord %%zmm23, %%zmm23, %%zmm23\n\t"
-			     "vpxord %%zmm24, %%zmm24, %%zmm24\n\t"
-			     "vpxord %%zmm25, %%zmm25, %%zmm25\n\t"
-			     "vpxord %%zmm26, %%zmm26, %%zmm26\n\t"
-			     "vpxord %%zmm27, %%zmm27, %%zmm27\n\t"
-			     "vpxord %%zmm28, %%zmm28, %%zmm28\n\t"
-			     "vpxord %%zmm29, %%zmm29, %%zmm29\n\t"
-			     "vpxord %%zmm30, %%zmm30, %%zmm30\n\t"
-			     "vpxord %%zmm31, %%zmm31, %%zmm31"
-			     :
-			     :
-			     : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7",
-			       "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15",
-			       "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22",
-			       "xmm23", "xmm24", "xmm25", "xmm26", "xmm27", "xmm28", "xmm29",
-			       "xmm30", "xmm31", "memory");
+	__asm__ __volatile__(
+		CR_ZERO_ZMM(16) CR_ZERO_ZMM(17) CR_ZERO_ZMM(18) CR_ZERO_ZMM(19) CR_ZERO_ZMM(20)
+			CR_ZERO_ZMM(21) CR_ZERO_ZMM(22) CR_ZERO_ZMM(23) CR_ZERO_ZMM(24)
+				CR_ZERO_ZMM(25) CR_ZERO_ZMM(26) CR_ZERO_ZMM(27) CR_ZERO_ZMM(28)
+					CR_ZERO_ZMM(29) CR_ZERO_ZMM(30) CR_ZERO_ZMM(31) CR_ZERO_K(0)
+						CR_ZERO_K(1) CR_ZERO_K(2) CR_ZERO_K(3) CR_ZERO_K(4)
+							CR_ZERO_K(5) CR_ZERO_K(6)
+								CR_ZERO_K(7) "vzeroall"
+		:
+		:
+		: "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
+		  "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "xmm16", "xmm17", "xmm18",
+		  "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", "xmm26", "xmm27",
+		  "xmm28", "xmm29", "xmm30", "xmm31", "k1", "k2", "k3", "k4", "k5", "k6", "k7",
+		  "memory");
 }
 
 #endif

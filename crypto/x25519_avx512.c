@@ -13,6 +13,7 @@
 #include "crypto/ct.h"
 #include "crypto/fe25519_avx512.h"
 #include "crypto/le.h"
+#include "crypto/wipe_avx512.h"
 
 #define LANES  8
 #define GROUPS 4
@@ -279,43 +280,6 @@ static __attribute__((noinline)) void wipe_stack(void)
 	cr_wipe(below, sizeof(below));
 }
 
-/* All vector registers, and the mask registers, which choose lanes by the bits of scalars. */
-static inline void wipe_registers(void)
-{
-	__asm__ __volatile__("vzeroall\n\t"
-			     "vpxorq %%xmm16, %%xmm16, %%xmm16\n\t"
-			     "vpxorq %%xmm17, %%xmm17, %%xmm17\n\t"
-			     "vpxorq %%xmm18, %%xmm18, %%xmm18\n\t"
-			     "vpxorq %%xmm19, %%xmm19, %%xmm19\n\t"
-			     "vpxorq %%xmm20, %%xmm20, %%xmm20\n\t"
-			     "vpxorq %%xmm21, %%xmm21, %%xmm21\n\t"
-			     "vpxorq %%xmm22, %%xmm22, %%xmm22\n\t"
-			     "vpxorq %%xmm23, %%xmm23, %%xmm23\n\t"
-			     "vpxorq %%xmm24, %%xmm24, %%xmm24\n\t"
-			     "vpxorq %%xmm25, %%xmm25, %%xmm25\n\t"
-			     "vpxorq %%xmm26, %%xmm26, %%xmm26\n\t"
-			     "vpxorq %%xmm27, %%xmm27, %%xmm27\n\t"
-			     "vpxorq %%xmm28, %%xmm28, %%xmm28\n\t"
-			     "vpxorq %%xmm29, %%xmm29, %%xmm29\n\t"
-			     "vpxorq %%xmm30, %%xmm30, %%xmm30\n\t"
-			     "vpxorq %%xmm31, %%xmm31, %%xmm31\n\t"
-			     "kxorq %%k1, %%k1, %%k1\n\t"
-			     "kxorq %%k2, %%k2, %%k2\n\t"
-			     "kxorq %%k3, %%k3, %%k3\n\t"
-			     "kxorq %%k4, %%k4, %%k4\n\t"
-			     "kxorq %%k5, %%k5, %%k5\n\t"
-			     "kxorq %%k6, %%k6, %%k6\n\t"
-			     "kxorq %%k7, %%k7, %%k7\n\t"
-			     "kxorq %%k0, %%k0, %%k0"
-			     :
-			     :
-			     : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7",
-			       "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15",
-			       "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22",
-			       "xmm23", "xmm24", "xmm25", "xmm26", "xmm27", "xmm28", "xmm29",
-			       "xmm30", "xmm31", "k1", "k2", "k3", "k4", "k5", "k6", "k7");
-}
-
 void cr_x25519_avx512(struct cr_x25519_job *jobs, size_t n)
 {
 	struct run r;
@@ -331,5 +295,5 @@ void cr_x25519_avx512(struct cr_x25519_job *jobs, size_t n)
 	}
 	cr_wipe(&r, sizeof(r));
 	wipe_stack();
-	wipe_registers();
+	cr_avx512_wipe_registers();
 }
