@@ -211,8 +211,7 @@ static unsigned int blocks_of_burst(const struct cr_packet *packets, unsigned in
 	unsigned int blocks = n;
 
 	for (unsigned int i = 0; i < n && blocks <= SMALL_BLOCKS_MAX; i++)
-		blocks += (packets[i].len_bytes + CR_CHACHA20_BLOCK_BYTES - 1) /
-			  CR_CHACHA20_BLOCK_BYTES;
+		blocks += cr_chacha20_blocks(packets[i].len_bytes);
 	return blocks;
 }
 
@@ -239,8 +238,7 @@ static uint64_t open_small(struct avx512 *s, const struct cr_packet *packets, un
 	load_burst(s, packets, n);
 	for (unsigned int i = 0; i < n; i++) {
 		p->dst[i] = text;
-		text += (p->len_bytes[i] + CR_CHACHA20_BLOCK_BYTES - 1) / CR_CHACHA20_BLOCK_BYTES *
-			CR_CHACHA20_BLOCK_BYTES;
+		text += CR_CHACHA20_BLOCK_BYTES * cr_chacha20_blocks(p->len_bytes[i]);
 	}
 	cr_chacha20_avx512_run(&s->chacha20, p, CR_CHACHA20_KEYS | CR_CHACHA20_TEXT);
 	make_tags(s, p->src);

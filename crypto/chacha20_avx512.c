@@ -103,11 +103,6 @@ static inline struct cr_chacha20_job *next_job(struct cr_chacha20_scratch *s)
 	return &s->jobs[s->n_jobs++];
 }
 
-static inline uint32_t blocks_of(uint32_t len_bytes)
-{
-	return (len_bytes + CR_CHACHA20_BLOCK_BYTES - 1) / CR_CHACHA20_BLOCK_BYTES;
-}
-
 /* Where block n of packet i is read and written. */
 static inline void place(struct cr_chacha20_scratch *s, const struct cr_chacha20_packets *p,
 			 struct cr_chacha20_table *t, unsigned int lane, unsigned int i, uint32_t n)
@@ -155,7 +150,7 @@ static uint32_t do_columns(struct cr_chacha20_scratch *s, const struct cr_chacha
 
 	if (lanes < COLUMN_LANES_MIN)
 		return from;
-	last = blocks_of(p->len_bytes[first + COLUMN_LANES_MIN - 1]);
+	last = cr_chacha20_blocks(p->len_bytes[first + COLUMN_LANES_MIN - 1]);
 	if (last > blocks_max)
 		last = blocks_max;
 	full = lanes < CR_CHACHA20_LANES
@@ -183,7 +178,7 @@ static uint32_t do_columns(struct cr_chacha20_scratch *s, const struct cr_chacha
 		struct cr_chacha20_job *job = next_job(s);
 
 		for (unsigned int lane = 0; lane < CR_CHACHA20_LANES; lane++) {
-			if (lane < lanes && n <= blocks_of(p->len_bytes[first + lane]))
+			if (lane < lanes && n <= cr_chacha20_blocks(p->len_bytes[first + lane]))
 				place(s, p, t, lane, first + lane, n);
 			else
 				no_block(s, t, lane);
@@ -283,8 +278,6 @@ static inline void mix_packet(struct cr_chacha20_scratch *s, const struct cr_cha
 			count = CR_CHACHA20_LANES - m->lanes;
 			if (count > full - n + 1)
 				count = full - n + 1;
-			if (count > last - n + 1)
-				count = last - n + 1;
 			add_mixed(m, count, packet, n, p->src[i] + at, p->dst[i] + at);
 		}
 		if (m->lanes == CR_CHACHA20_LANES)
@@ -306,7 +299,7 @@ static void do_mixed(struct cr_chacha20_scratch *s, const struct cr_chacha20_pac
 		unsigned int at = first + k * CR_CHACHA20_LANES, end = at + CR_CHACHA20_LANES;
 
 		for (unsigned int i = at; i < end && i < p->n; i++) {
-			uint32_t last = blocks_of(p->len_bytes[i]);
+			uint32_t last = cr_chacha20_blocks(p->len_bytes[i]);
 
 			if (last > blocks_max)
 				last = blocks_max;

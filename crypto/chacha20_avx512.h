@@ -15,6 +15,12 @@
 #define CR_CHACHA20_PACKETS_MAX 64
 #define CR_CHACHA20_SETS_MAX	(CR_CHACHA20_PACKETS_MAX / CR_CHACHA20_LANES)
 
+/* Blocks of a text. */
+static inline uint32_t cr_chacha20_blocks(uint32_t len_bytes)
+{
+	return (len_bytes + CR_CHACHA20_BLOCK_BYTES - 1) / CR_CHACHA20_BLOCK_BYTES;
+}
+
 /*
  * The words of the initial states that differ, a lane each: key, counter, and the second and third
  * word of the nonce (WireGuard's first is zero).

@@ -29,22 +29,11 @@ static const __mmask8 last_lanes[4] = {0xff, 0xaa, 0x88, 0x80};
 static inline void set_powers(struct cr_poly1305_group *g, const uint8_t (*keys)[64])
 {
 	struct cr_poly1305_lanes *l = &g->lanes;
-	const uint8_t *key[CR_POLY1305_LANES];
-	struct factor by_r, by_r2;
-	struct limbs r2, r3, x;
-	struct key k;
+	struct limbs r = load_keys(g, keys), r2, r3, x;
+	struct factor by_r = factor_of(r), by_r2;
 
-	for (unsigned int lane = 0; lane < CR_POLY1305_LANES; lane++) {
-		unsigned int i = lane >> g->lanes_each_log2;
-
-		key[lane] = keys[g->first + (i < g->n ? i : 0)];
-	}
-	k = load_keys(key);
-	g->s[0] = k.s[0];
-	g->s[1] = k.s[1];
-	by_r = factor_of(k.r);
 	store_factor(l->factor[3], by_r);
-	r2 = multiply(k.r, by_r);
+	r2 = multiply(r, by_r);
 	by_r2 = factor_of(r2);
 	store_factor(l->factor[2], by_r2);
 	r3 = multiply(r2, by_r);
@@ -285,15 +274,6 @@ static inline struct limbs join_lanes(const struct cr_poly1305_group *g)
 	return sum;
 }
 
-static inline void finish_group(struct cr_poly1305_group *g)
-{
-	__m512i tag[2];
-
-	finish_sum(tag, join_lanes(g), g->s);
-	g->s[0] = tag[0];
-	g->s[1] = tag[1];
-}
-
 static inline void copy_tags(uint64_t (*tags)[2], const struct cr_poly1305_group *g)
 {
 	const uint64_t *lo = (const uint64_t *)&g->s[0], *hi = (const uint64_t *)&g->s[1];
@@ -336,7 +316,7 @@ void cr_poly1305_avx512_tags(struct cr_poly1305_scratch *s, uint64_t (*tags)[2],
 		add_steps(s, &s->groups[i], text, len_bytes);
 	run_steps(s);
 	for (unsigned int i = 0; i < n_long; i++)
-		finish_group(&s->groups[i]);
+		finish_sum(&s->groups[i], join_lanes(&s->groups[i]));
 	cr_poly1305_avx512_short(s, text, len_bytes, keys, done, n);
 	for (unsigned int i = 0; i < s->n_groups; i++)
 		copy_tags(tags, &s->groups[i]);

@@ -110,12 +110,6 @@ static inline struct limbs square(struct limbs x)
 	return multiply(x, factor_of(x));
 }
 
-/* r, and s in two words, of a one-time key. */
-struct key {
-	struct limbs r;
-	__m512i s[2];
-};
-
 static inline __m512i two_keys(const uint8_t *a, const uint8_t *b)
 {
 	__m512i x = _mm512_castsi256_si512(_mm256_load_si256((const __m256i *)a));
@@ -123,8 +117,8 @@ static inline __m512i two_keys(const uint8_t *a, const uint8_t *b)
 	return _mm512_inserti64x4(x, _mm256_load_si256((const __m256i *)b), 1);
 }
 
-/* The keys of eight lanes. */
-static inline struct key load_keys(const uint8_t *const key[CR_POLY1305_LANES])
+static inline struct limbs load_eight_keys(struct cr_poly1305_group *g,
+					   const uint8_t *const key[CR_POLY1305_LANES])
 {
 	__m512i a = two_keys(key[0], key[2]), b = two_keys(key[1], key[3]);
 	__m512i c = two_keys(key[4], key[6]), d = two_keys(key[5], key[7]);
@@ -132,13 +126,25 @@ static inline struct key load_keys(const uint8_t *const key[CR_POLY1305_LANES])
 	__m512i lo_cd = _mm512_unpacklo_epi64(c, d), hi_cd = _mm512_unpackhi_epi64(c, d);
 	__m512i r_lo = _mm512_shuffle_i64x2(lo_ab, lo_cd, 0x88);
 	__m512i r_hi = _mm512_shuffle_i64x2(hi_ab, hi_cd, 0x88);
-	struct key k;
 
-	k.r = split(_mm512_and_si512(r_lo, splat(CLAMP_LO)),
-		    _mm512_and_si512(r_hi, splat(CLAMP_HI)));
-	k.s[0] = _mm512_shuffle_i64x2(lo_ab, lo_cd, 0xdd);
-	k.s[1] = _mm512_shuffle_i64x2(hi_ab, hi_cd, 0xdd);
-	return k;
+	g->s[0] = _mm512_shuffle_i64x2(lo_ab, lo_cd, 0xdd);
+	g->s[1] = _mm512_shuffle_i64x2(hi_ab, hi_cd, 0xdd);
+	return split(_mm512_and_si512(r_lo, splat(CLAMP_LO)),
+		     _mm512_and_si512(r_hi, splat(CLAMP_HI)));
+}
+
+/* Takes the one-time keys of a group's lanes: s, in two words, to the group; returns r. */
+static inline struct limbs load_keys(struct cr_poly1305_group *g, const uint8_t (*keys)[64])
+{
+	const uint8_t *key[CR_POLY1305_LANES];
+
+	for (unsigned int lane = 0; lane < CR_POLY1305_LANES; lane++) {
+		unsigned int i = lane >> g->lanes_each_log2;
+
+		/* Lanes without a message work, too, on nothing. */
+		key[lane] = keys[g->first + (i < g->n ? i : 0)];
+	}
+	return load_eight_keys(g, key);
 }
 
 static inline struct limbs carry_all(struct limbs a)
@@ -154,8 +160,8 @@ static inline struct limbs carry_all(struct limbs a)
 	return a;
 }
 
-/* The sum mod 2^130 - 5 in full, plus s: the tags of eight lanes. */
-static inline void finish_sum(__m512i tag[2], struct limbs a, const __m512i s[2])
+/* The sum mod 2^130 - 5 in full, plus s: the tags of a group's lanes, in place of s. */
+static inline void finish_sum(struct cr_poly1305_group *g, struct limbs a)
 {
 	__m512i g0, g1, g2, lo, hi;
 	__mmask8 over;
@@ -174,10 +180,10 @@ static inline void finish_sum(__m512i tag[2], struct limbs a, const __m512i s[2]
 	a.l2 = _mm512_mask_mov_epi64(a.l2, over, g2);
 	lo = _mm512_or_si512(a.l0, _mm512_slli_epi64(a.l1, 44));
 	hi = _mm512_or_si512(_mm512_srli_epi64(a.l1, 20), _mm512_slli_epi64(a.l2, 24));
-	tag[0] = add(lo, s[0]);
-	tag[1] = add(hi, s[1]);
-	over = _mm512_cmplt_epu64_mask(tag[0], lo);
-	tag[1] = _mm512_mask_add_epi64(tag[1], over, tag[1], splat(1));
+	g->s[0] = add(lo, g->s[0]);
+	hi = add(hi, g->s[1]);
+	over = _mm512_cmplt_epu64_mask(g->s[0], lo);
+	g->s[1] = _mm512_mask_add_epi64(hi, over, hi, splat(1));
 }
 
 #endif

@@ -73,16 +73,9 @@ struct short_group {
 static inline struct short_group start_short(struct cr_poly1305_group *g, const uint32_t *len,
 					     const uint8_t (*keys)[64])
 {
-	const uint8_t *key[CR_POLY1305_LANES];
 	struct short_group a;
-	struct key k;
 
-	for (unsigned int lane = 0; lane < CR_POLY1305_LANES; lane++)
-		key[lane] = keys[g->first + (lane < g->n ? lane : 0)];
-	k = load_keys(key);
-	g->s[0] = k.s[0];
-	g->s[1] = k.s[1];
-	a.r = factor_of(k.r);
+	a.r = factor_of(load_keys(g, keys));
 	a.sum = (struct limbs){_mm512_setzero_si512(), _mm512_setzero_si512(),
 			       _mm512_setzero_si512()};
 	a.some = (__mmask8)_bzhi_u32(0xff, g->n);
@@ -103,15 +96,6 @@ static inline void short_block(struct short_group *a, const __m512i w[2], unsign
 	m.l2 = _mm512_mask_add_epi64(m.l2, there, m.l2, splat(TOP));
 	m = (struct limbs){add(m.l0, a->sum.l0), add(m.l1, a->sum.l1), add(m.l2, a->sum.l2)};
 	a->sum = multiply(m, a->r);
-}
-
-static inline void finish_short(struct cr_poly1305_group *g, const struct short_group *a)
-{
-	__m512i tag[2];
-
-	finish_sum(tag, a->sum, g->s);
-	g->s[0] = tag[0];
-	g->s[1] = tag[1];
 }
 
 /*
@@ -139,9 +123,9 @@ static inline void do_short(struct cr_poly1305_scratch *s, struct cr_poly1305_gr
 				short_block(&b, &s->words[1][2 * i], 4 * c + i);
 		}
 	}
-	finish_short(g, &a);
+	finish_sum(g, a.sum);
 	if (two)
-		finish_short(g + 1, &b);
+		finish_sum(g + 1, b.sum);
 }
 
 void cr_poly1305_avx512_short(struct cr_poly1305_scratch *s, const uint8_t *const *text,

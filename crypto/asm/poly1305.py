@@ -18,8 +18,8 @@ import sys
 from schedule import Instruction, allocate, schedule
 
 # struct cr_poly1305_lanes: the factors R, r^3, r^2, r, each as limbs 0, 1, 2 and 20 times limbs 1
-# and 2; then a. struct cr_poly1305_step: eight pointers to chunks, one to the tops of
-# the blocks, one to the lanes.
+# and 2; then a. struct cr_poly1305_step: eight pointers to chunks, one to the tops of the blocks,
+# one to the lanes.
 FACTOR_BYTES = 5 * 64
 SUM_AT = 4 * FACTOR_BYTES
 STEP_TOP, STEP_LANES, STEP_BYTES = 64, 72, 128

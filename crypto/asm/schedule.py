@@ -32,10 +32,6 @@ class Instruction:
         self.writes = tuple(writes)
         self.loads = loads + (unit == "load")
 
-    @property
-    def latency(self):
-        return UNITS[self.unit][1] + (4 if self.loads and self.unit != "load" else 0)
-
 
 def dependencies(code):
     """For each instruction a dict of those it must follow, with the cycles in between."""
