@@ -51,7 +51,7 @@ void cr_kdf(uint8_t t1[CR_HASH_BYTES], uint8_t t2[CR_HASH_BYTES], uint8_t t3[CR_
  * not its own other outputs, nor anything of another job. No alignment and no room is needed:
  * nothing outside the buffers is read or written. Pointers to nothing (length 0) may be NULL.
  *
- * Where the CPU has AVX-512 (cpu.h), 32 jobs or more cost a tenth or less of what they cost one
+ * Where the CPU has AVX-512 (cpu.h), 32 jobs or more cost a sixth or less of what they cost one
  * after the other, a few jobs still a half; multiples of 32 are best. Jobs are sorted by length
  * inside, so mixing costs little; one key for all (the same pointer) is faster still. Inputs over
  * 2 KiB, and everything on other CPUs, go one after the other.
