@@ -45,6 +45,7 @@ struct hs_device *hs_device_new(const struct hs_ops *ops, void *ctx)
 {
 	struct hs_device *dev = calloc(1, sizeof(*dev));
 	struct cr_siphash_key key;
+	uint32_t first;
 
 	if (!dev)
 		return NULL;
@@ -58,6 +59,9 @@ struct hs_device *hs_device_new(const struct hs_ops *ops, void *ctx)
 	dev->ratelimit = hs_ratelimit_new(&key, HS_RATELIMIT_SOURCES);
 	if (!dev->ratelimit)
 		goto no_ratelimit;
+	ops->random(ctx, &key, sizeof(key));
+	ops->random(ctx, &first, sizeof(first));
+	hs_draw_init(&dev->draw, &key, first);
 	cr_wipe(&key, sizeof(key));
 	return dev;
 

@@ -126,7 +126,7 @@ uint32_t hs_peer_draw_index(struct hs_peer *peer)
 	uint32_t index;
 
 	do {
-		dev->ops.random(dev->ctx, &index, sizeof(index));
+		index = hs_draw_next(&dev->draw);
 	} while (hs_index_find(&dev->peers, index));
 	return index;
 }

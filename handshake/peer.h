@@ -6,6 +6,7 @@
 #define HANDSHAKE_PEER_H
 
 #include "handshake/cookie.h"
+#include "handshake/draw.h"
 #include "handshake/handshake.h"
 #include "handshake/noise.h"
 #include "handshake/peers.h"
@@ -49,11 +50,12 @@ struct hs_timers {
 struct hs_peer {
 	struct hs_device *dev;
 	void *owner;
-	struct hs_peer *by_key; /* chain of the table */
+	struct hs_link by_key; /* in the table of peers */
 
 	uint8_t public_key[WG_KEY_BYTES];
 	uint8_t psk[WG_KEY_BYTES];
 	uint8_t static_static[WG_KEY_BYTES];
+	uint32_t key_hash;	 /* of the public key: see peers.c */
 	uint32_t key_generation; /* of the device's key that static_static was made with */
 	bool low_order;		 /* static_static is all zero */
 	bool has_timestamp;	 /* latest_timestamp is set */
@@ -85,6 +87,7 @@ struct hs_device {
 	struct hs_cookie_checker checker;
 	struct hs_ratelimit *ratelimit;
 	struct hs_peers peers;
+	struct hs_draw draw; /* of indices */
 	struct hs_wheel wheel;
 };
 
@@ -96,7 +99,7 @@ const uint8_t *hs_peer_static_static(struct hs_peer *peer);
 /* The keys with which a handshake with this peer works. */
 struct hs_noise_statics hs_peer_statics(struct hs_peer *peer);
 
-/* An index of ours that is free. */
+/* An index of ours that is free, and was not in use for the last 2^32 drawings (see draw.h). */
 uint32_t hs_peer_draw_index(struct hs_peer *peer);
 
 /* Forgets the initiation in flight and wipes what it knew. */

@@ -1,7 +1,7 @@
 /*
  * The two tables of a device: peers by public key, and handshakes and keypairs by our index. Links
- * are embedded, so nothing but adding the first peers can run out of memory: a table that can't
- * grow becomes slower. For files of this directory.
+ * are embedded, so nothing but making the tables can run out of memory: a table that can't grow
+ * becomes slower. For files of this directory.
  */
 #ifndef HANDSHAKE_PEERS_H
 #define HANDSHAKE_PEERS_H
@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "crypto/siphash.h"
+#include "handshake/chains.h"
 #include "handshake/wire.h"
 
 struct hs_peer;
@@ -22,7 +23,7 @@ enum hs_index_kind {
 
 /* One of our indices. */
 struct hs_index {
-	struct hs_index *next;
+	struct hs_link link;
 	struct hs_peer *peer;
 	uint32_t value;
 	enum hs_index_kind kind;
@@ -30,12 +31,8 @@ struct hs_index {
 
 struct hs_peers {
 	struct cr_siphash_key key;
-	struct hs_peer **by_key;
-	size_t key_mask; /* chains - 1 */
-	size_t n;
-	struct hs_index **by_index;
-	size_t index_mask;
-	size_t n_indices;
+	struct hs_chains by_key;
+	struct hs_chains by_index;
 };
 
 /* Returns 0 or -ENOMEM. The key must be random. */
@@ -44,12 +41,14 @@ int hs_peers_init(struct hs_peers *t, const struct cr_siphash_key *key);
 void hs_peers_fini(struct hs_peers *t);
 
 struct hs_peer *hs_peers_find(const struct hs_peers *t, const uint8_t public_key[WG_KEY_BYTES]);
+/* The public key must not be known. */
 void hs_peers_add(struct hs_peers *t, struct hs_peer *peer);
 void hs_peers_remove(struct hs_peers *t, struct hs_peer *peer);
 
 /*
  * Walks all peers: NULL gives the first one, NULL ends. The peer that was given may be removed when
- * its successor has been asked for.
+ * its successor has been asked for: the table shrinks with the next ones that are added, or when it
+ * is empty, and not under a walk. Nothing may be added meanwhile.
  */
 struct hs_peer *hs_peers_next(const struct hs_peers *t, const struct hs_peer *peer);
 

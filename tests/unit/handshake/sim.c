@@ -213,11 +213,6 @@ static void up_random(void *ctx, void *out, size_t len)
 {
 	struct sim_node *node = ctx;
 
-	if (len == 4 && node->script_n) {
-		memcpy(out, node->script, 4);
-		memmove(node->script, node->script + 1, --node->script_n * 4);
-		return;
-	}
 	unit_random_fill(&node->random, out, len);
 }
 

@@ -60,8 +60,6 @@ struct sim_node {
 	struct sim_peer peers[SIM_PEERS];
 	unsigned int n_peers;
 	unsigned int verdicts[HS_VERDICT_N];
-	uint32_t script[16]; /* the next random numbers of 4 bytes */
-	unsigned int script_n;
 };
 
 struct sim_packet {

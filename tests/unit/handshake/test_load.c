@@ -40,7 +40,7 @@ static void test_cookie_to_initiation(void **state)
 	/* Nothing else has changed at either side. */
 	assert_int_equal(ab->initiations, 1);
 	assert_int_equal(hs_peer_endpoint(ba->hs)->family, 0);
-	assert_int_equal(b->dev->peers.n_indices, 0);
+	assert_int_equal(b->dev->peers.by_index.n, 0);
 	assert_false(ba->hs->has_timestamp);
 	sim_sent(&sim, b, WG_COOKIE, &p);
 	assert_int_equal(p->len, 64);

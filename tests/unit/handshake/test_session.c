@@ -3,6 +3,7 @@
 
 #include "handshake/peer.h"
 #include "tests/unit/handshake/sim.h"
+#include "tests/unit/handshake/undraw.h"
 
 static struct sim sim;
 static struct sim_node *const a = &sim.nodes[0], *const b = &sim.nodes[1];
@@ -432,7 +433,7 @@ static void test_no_session(void **state)
 	sim_run(&sim, 5 * S);
 	assert_int_equal(b->verdicts[HS_no_session], 1);
 	assert_int_equal(ba->responses, 1);
-	assert_int_equal(b->dev->peers.n_indices, 1); /* the next of the first handshake */
+	assert_int_equal(b->dev->peers.by_index.n, 1); /* the next of the first handshake */
 	b->session_error = 0;
 	sim_run(&sim, 6 * S);
 	assert_true(sim_connected(ab, ba));
@@ -480,7 +481,7 @@ static void test_key_change_in_flight(void **state)
 	sim_run(&sim, 100 * MS);
 	assert_int_equal(ab->initiations, 1);
 	sim_set_key(a, key);
-	assert_int_equal(a->dev->peers.n_indices, 0);
+	assert_int_equal(a->dev->peers.by_index.n, 0);
 	sim_run(&sim, 100 * MS);
 	assert_int_equal(ab->initiations, 2);
 	assert_int_equal(b->verdicts[HS_unknown_peer], 1);
@@ -573,19 +574,21 @@ static void test_removal(void **state)
 		if (ms % 5 == 0)
 			sim_send(ab);
 		sim_remove(&node->peers[0]);
-		assert_int_equal(node->dev->peers.n_indices, 0);
-		assert_int_equal(node->dev->peers.n, 0);
+		assert_int_equal(node->dev->peers.by_index.n, 0);
+		assert_int_equal(node->dev->peers.by_key.n, 0);
 		assert_int_equal(hs_device_due_ns(node->dev), UINT64_MAX);
 		sim_run(&sim, 10 * S); /* what is on the way finds nobody */
-		assert_int_equal(node->dev->peers.n_indices, 0);
+		assert_int_equal(node->dev->peers.by_index.n, 0);
 		sim_free(&sim);
 	}
 }
 
-/* Random numbers that repeat: an index in use is drawn again. */
+/* Drawings that come again, as they do after 2^32: an index in use is passed over. */
 static void test_index_collision(void **state)
 {
 	struct sim_peer *second;
+	struct hs_draw *draw;
+	uint32_t after[2];
 
 	sim_free(&sim);
 	sim_init(&sim, 3);
@@ -593,29 +596,25 @@ static void test_index_collision(void **state)
 	sim_add(b, a, false);
 	second = sim_add(a, &sim.nodes[2], true);
 	sim_add(&sim.nodes[2], a, false);
-	a->script[0] = 0; /* index 0 is legal */
-	a->script_n = 1;
+	draw = &a->dev->draw;
+	undraw_to(draw, 0); /* index 0 is legal */
 	sim_send(ab);
 	sim_run(&sim, 1 * S);
 	assert_int_equal(ab->current->local_index, 0);
-	a->script[0] = a->script[1] = 0; /* taken by a keypair */
-	a->script[2] = 5;
-	a->script_n = 3;
+	undraw_to(draw, 0); /* taken by a keypair */
 	sim.lose = lose_responses;
 	sim_send(second);
-	assert_int_equal(second->hs->inflight.index.value, 5);
-	assert_int_equal(a->script_n, 0);
-	/* Taken by a handshake; for a response this time. */
-	a->script[0] = 5;
-	a->script[1] = 0;
-	a->script[2] = 6;
-	a->script_n = 3;
+	after[0] = second->hs->inflight.index.value;
+	assert_int_equal(undraw(draw, after[0]), undraw(draw, 0) + 1);
+	/* Both are taken, by a keypair and a handshake; for a response this time. */
+	after[1] = hs_draw_next(draw);
+	undraw_to(draw, 0);
 	sim.lose = NULL;
-	sim_run(&sim, 10 * S);
 	struct hs_now now = sim_now(b);
+	now.mono_ns = sim.now_ns += 6 * S;
 	hs_peer_want_session(ba->hs, &now);
 	sim_run(&sim, 1 * S);
-	assert_true(ab->current->local_index == 6 || second->current->local_index == 6);
+	assert_true(ab->current->local_index == after[1]);
 }
 
 /* Types find only what belongs to them: a response no keypair. */
@@ -639,7 +638,7 @@ static void test_reset(void **state)
 	ab->handshake_ns = ba->handshake_ns = 0;
 	hs_peer_reset(ab->hs);
 	assert_null(ab->current);
-	assert_int_equal(a->dev->peers.n_indices, 0);
+	assert_int_equal(a->dev->peers.by_index.n, 0);
 	assert_int_equal(hs_device_due_ns(a->dev), UINT64_MAX);
 	hs_peer_reset(ba->hs);
 	/* The old initiation is still known. */

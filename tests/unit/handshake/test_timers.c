@@ -115,7 +115,7 @@ static void test_retries_differ(void **state)
 		assert_memory_not_equal(p->bytes + 4, q->bytes + 4, 4);	   /* index */
 		assert_memory_not_equal(p->bytes + 8, q->bytes + 8, 32);   /* ephemeral */
 		assert_memory_not_equal(p->bytes + 88, q->bytes + 88, 28); /* timestamp */
-		assert_int_equal(a->dev->peers.n_indices, 1);
+		assert_int_equal(a->dev->peers.by_index.n, 1);
 	}
 }
 
@@ -142,9 +142,9 @@ static void test_give_up_wipes(void **state)
 	sim_send(ab);
 	sim_run(&sim, 110 * S);
 	assert_int_equal(ab->purges, 1);
-	assert_int_equal(a->dev->peers.n_indices, 1);
+	assert_int_equal(a->dev->peers.by_index.n, 1);
 	sim_run(&sim, 535 * S);
-	assert_int_equal(a->dev->peers.n_indices, 0);
+	assert_int_equal(a->dev->peers.by_index.n, 0);
 	assert_int_equal(hs_device_due_ns(a->dev), UINT64_MAX);
 }
 
@@ -509,7 +509,7 @@ static void test_expiry(void **state)
 	sim_run(&sim, 1 * MS + LATE_NS);
 	assert_null(ab->current);
 	assert_int_equal(ab->sessions_dropped, 1);
-	assert_int_equal(a->dev->peers.n_indices, 0);
+	assert_int_equal(a->dev->peers.by_index.n, 0);
 	sim_run(&sim, birth + 540 * S - MS - sim.now_ns);
 	assert_true(hs_device_due_ns(a->dev) != UINT64_MAX);
 	sim_run(&sim, 200 * MS);
@@ -528,9 +528,9 @@ static void test_zero_takes_handshake(void **state)
 	sim.lose = lose_all;
 	sim_send(ab);
 	sim_run(&sim, 3 * S);
-	assert_int_equal(a->dev->peers.n_indices, 1);
+	assert_int_equal(a->dev->peers.by_index.n, 1);
 	sim_run(&sim, 1200 * MS);
-	assert_int_equal(a->dev->peers.n_indices, 0);
+	assert_int_equal(a->dev->peers.by_index.n, 0);
 	sim.lose = NULL;
 	sim_run(&sim, 6 * S);
 	assert_true(sim_connected(ab, ba));

@@ -3,6 +3,7 @@
 
 #include "handshake/peer.h"
 #include "tests/unit/handshake/sim.h"
+#include "tests/unit/handshake/undraw.h"
 #include "tests/unit/handshake/vectors.h"
 
 static json_t *vectors;
@@ -13,7 +14,6 @@ struct bench {
 	struct hs_peer *peer;
 	struct hs_now now;
 	uint8_t ephemeral[32];
-	uint32_t index;
 	uint8_t secret[32], nonce[24];
 	uint8_t sent[148];
 	size_t sent_len;
@@ -26,9 +26,7 @@ static void up_random(void *ctx, void *out, size_t len)
 	struct bench *b = ctx;
 
 	memset(out, 0, len);
-	if (len == 4)
-		memcpy(out, &b->index, len);
-	else if (len == 24)
+	if (len == 24)
 		memcpy(out, b->nonce, len);
 	else if (len == 32)
 		memcpy(out, b->ephemeral, len);
@@ -115,9 +113,10 @@ static void bench_open(struct bench *b, json_t *inputs, bool initiator)
 	vectors_hex(inputs,
 		    initiator ? "initiator_ephemeral_private" : "responder_ephemeral_private",
 		    b->ephemeral, 32);
-	b->index = (uint32_t)vectors_int(inputs, initiator ? "initiator_index" : "responder_index");
 	b->dev = hs_device_new(&ops, b);
 	assert_non_null(b->dev);
+	undraw_to(&b->dev->draw,
+		  (uint32_t)vectors_int(inputs, initiator ? "initiator_index" : "responder_index"));
 	hs_device_set_key(b->dev, &b->now, private_key);
 	b->peer = hs_peer_add(b->dev, remote, b);
 	assert_non_null(b->peer);
@@ -262,7 +261,6 @@ static void test_timestamps(void **state)
 		enum hs_verdict verdict;
 
 		b.now.mono_ns += 1800 * S;
-		b.index++;
 		verdict = input(&b, vectors_get(item, "message"));
 		if (verdict != (json_is_true(vectors_get(item, "accepted"))
 					? HS_initiation_accepted
