@@ -1,5 +1,5 @@
-/* Allowed-ips: a trie for IPv4 and one for IPv6, values are peers. Control writes, workers look up;
- * the structure itself is in trie.c. */
+/* Allowed-ips: tries whose values are peers. Control writes, workers look up; the structure itself
+ * is in lc_trie.c. */
 #include "dataplane/allowed.h"
 
 #include <assert.h>
@@ -9,21 +9,13 @@
 
 #include "dataplane/batch.h"
 #include "dataplane/peer.h"
-#include "dataplane/trie.h"
+#include "dataplane/tries.h"
+
+static_assert(DP_BATCH_MAX <= DP_TRIE_BULK_MAX, "a batch is looked up at once");
 
 struct dp_allowed {
-	struct dp_trie v4, v6;
+	struct dp_tries tries;
 };
-
-static const struct dp_trie *trie(const struct dp_allowed *a, int family)
-{
-	return family == AF_INET ? &a->v4 : &a->v6;
-}
-
-static struct dp_trie *own_trie(struct dp_allowed *a, int family)
-{
-	return family == AF_INET ? &a->v4 : &a->v6;
-}
 
 struct dp_allowed *dp_allowed_new(struct dp_reclaim *reclaim)
 {
@@ -31,8 +23,11 @@ struct dp_allowed *dp_allowed_new(struct dp_reclaim *reclaim)
 
 	if (a == NULL)
 		return NULL;
-	a->v4 = (struct dp_trie){.bits = 32, .reclaim = reclaim};
-	a->v6 = (struct dp_trie){.bits = 128, .reclaim = reclaim};
+	if (dp_tries_open(&a->tries, offsetof(struct dp_peer, prefixes.v4),
+			  offsetof(struct dp_peer, prefixes.v6), reclaim) != 0) {
+		free(a);
+		return NULL;
+	}
 	return a;
 }
 
@@ -40,8 +35,7 @@ void dp_allowed_free(struct dp_allowed *a)
 {
 	if (a == NULL)
 		return;
-	dp_trie_free_nodes(&a->v4);
-	dp_trie_free_nodes(&a->v6);
+	dp_tries_close(&a->tries);
 	free(a);
 }
 
@@ -50,51 +44,42 @@ int dp_allowed_insert(struct dp_allowed *a, int family, const uint8_t *addr, uin
 {
 	void *old;
 
-	return dp_trie_set(own_trie(a, family), dp_trie_key(family, addr), len, peer,
-			   &peer->prefixes, &old);
+	return dp_trie_set(dp_tries_of(&a->tries, family), dp_trie_key(family, addr), len, peer,
+			   &old);
 }
 
 int dp_allowed_remove(struct dp_allowed *a, int family, const uint8_t *addr, uint8_t len,
 		      const struct dp_peer *peer)
 {
+	struct dp_trie *t = dp_tries_of(&a->tries, family);
+
 	assert(peer != NULL);
-	if (dp_trie_clear(own_trie(a, family), dp_trie_key(family, addr), len, peer) == NULL)
-		return -ENOENT;
-	return 0;
+	return dp_trie_clear(t, dp_trie_key(family, addr), len, peer) == NULL ? -ENOENT : 0;
 }
 
-/* The first prefix of a peer after link (its list head: the first of all). NULL: none. */
-static struct dp_prefix_link *next_of(const struct dp_peer *peer, const struct dp_prefix_link *link)
+size_t dp_allowed_remove_some(struct dp_allowed *a, const struct dp_peer *peer, size_t max)
 {
-	return link->next == &peer->prefixes ? NULL : link->next;
+	size_t n = dp_trie_clear_listed(a->tries.v4, peer, max);
+
+	return n + dp_trie_clear_listed(a->tries.v6, peer, max - n);
 }
 
 void dp_allowed_remove_peer(struct dp_allowed *a, const struct dp_peer *peer)
 {
-	struct dp_prefix_link *link;
-
-	while ((link = next_of(peer, &peer->prefixes)) != NULL) {
-		const struct dp_trie_node *node = dp_trie_of_link(link);
-
-		dp_trie_clear(own_trie(a, dp_trie_family(node)), node->key, node->len, peer);
-	}
+	dp_allowed_remove_some(a, peer, SIZE_MAX);
 }
 
 struct listing {
 	bool (*visit)(void *ctx, int family, const uint8_t *addr, uint8_t len,
 		      struct dp_peer *peer);
 	void *ctx;
-	bool stopped;
 };
 
-static bool list_one(void *ctx, const struct dp_trie_node *node, void *value)
+static bool list_one(void *ctx, int family, const uint8_t *addr, uint8_t len, void *value)
 {
-	struct listing *l = ctx;
-	uint8_t addr[16];
+	const struct listing *l = ctx;
 
-	dp_trie_addr(node, addr);
-	l->stopped = !l->visit(l->ctx, dp_trie_family(node), addr, node->len, value);
-	return !l->stopped;
+	return l->visit(l->ctx, family, addr, len, value);
 }
 
 void dp_allowed_list(const struct dp_allowed *a, const struct dp_peer *peer,
@@ -102,41 +87,33 @@ void dp_allowed_list(const struct dp_allowed *a, const struct dp_peer *peer,
 				   struct dp_peer *peer),
 		     void *ctx)
 {
-	struct listing l = {visit, ctx, false};
+	struct listing l = {visit, ctx};
 
-	if (peer == NULL) {
-		dp_trie_walk(&a->v4, list_one, &l);
-		if (!l.stopped)
-			dp_trie_walk(&a->v6, list_one, &l);
-		return;
-	}
-	for (struct dp_prefix_link *link = next_of(peer, &peer->prefixes); link != NULL;
-	     link = next_of(peer, link)) {
-		if (!list_one(&l, dp_trie_of_link(link), (void *)(uintptr_t)peer))
-			return;
-	}
+	dp_tries_walk(&a->tries, peer, list_one, &l);
 }
 
 size_t dp_allowed_count(const struct dp_allowed *a)
 {
-	return a->v4.count + a->v6.count;
+	return dp_trie_count(a->tries.v4) + dp_trie_count(a->tries.v6);
+}
+
+size_t dp_allowed_bytes(const struct dp_allowed *a)
+{
+	return sizeof(*a) + dp_trie_bytes(a->tries.v4) + dp_trie_bytes(a->tries.v6);
 }
 
 struct dp_peer *dp_allowed_lookup(const struct dp_allowed *a, int family, const uint8_t *addr)
 {
-	return dp_trie_lookup(trie(a, family), dp_trie_key(family, addr));
+	return dp_tries_lookup(&a->tries, family, addr);
 }
 
 void dp_allowed_lookup_bulk(const struct dp_allowed *a, int family, const uint8_t *const *addrs,
 			    struct dp_peer **peers, unsigned int n)
 {
-	struct dp_trie_key keys[DP_BATCH_MAX];
 	void *values[DP_BATCH_MAX];
 
 	assert(n <= DP_BATCH_MAX);
-	for (unsigned int i = 0; i < n; i++)
-		keys[i] = dp_trie_key(family, addrs[i]);
-	dp_trie_lookup_bulk(trie(a, family), keys, values, n);
+	dp_tries_lookup_bulk(&a->tries, family, addrs, values, n);
 	for (unsigned int i = 0; i < n; i++)
 		peers[i] = values[i];
 }

@@ -15,7 +15,6 @@
 #include <rte_mbuf.h>
 #include <rte_ring_elem.h>
 
-#include "crypto/ct.h"
 #include "dataplane/allowed.h"
 #include "dataplane/peers.h"
 #include "dataplane/publish.h"
@@ -168,8 +167,8 @@ static void worker_free(struct dp_worker *w)
 static int tables_new(struct dp *dp)
 {
 	dp->reclaim = dp_reclaim_new(dp->rcu);
-	dp->sessions = dp_sessions_new();
-	dp->peers = dp_peers_new();
+	dp->sessions = dp_sessions_new(dp->reclaim);
+	dp->peers = dp_peers_new(dp->reclaim);
 	if (dp->reclaim == NULL || dp->sessions == NULL || dp->peers == NULL)
 		return -ENOMEM;
 	dp->routes = dp_routes_new(dp->reclaim);
@@ -268,11 +267,8 @@ static void tables_free(struct dp *dp)
 		dp_allowed_free(iface->allowed);
 		free(iface);
 	}
-	while (dp->peers != NULL && (peer = dp_peers_next(dp->peers, &slot)) != NULL) {
+	while (dp->peers != NULL && (peer = dp_peers_next(dp->peers, &slot)) != NULL)
 		free(peer->out);
-		cr_wipe(peer, sizeof(*peer));
-		free(peer);
-	}
 	dp_peers_free(dp->peers);
 	dp_routes_free(dp->routes);
 	free(dp->locals);

@@ -5,9 +5,11 @@
 #ifndef DATAPLANE_PEER_H
 #define DATAPLANE_PEER_H
 
+#include <assert.h>
 #include <stdalign.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <rte_common.h>
@@ -18,9 +20,9 @@
 struct dp_session;
 struct dp_allowed;
 
-/* A ring of the prefixes of one peer; zeroed: none. In a trie's nodes, headed by the peer. */
-struct dp_prefix_link {
-	struct dp_prefix_link *next, *prev;
+/* Heads of a peer's lists of allowed-ips, which are in the tries; zeroed: none. */
+struct dp_prefixes {
+	uint32_t v4, v6;
 };
 
 #define DP_IFACES_MAX		64
@@ -28,17 +30,23 @@ struct dp_prefix_link {
 
 /*
  * The way to a peer's endpoint: the outer headers ready-made (Ethernet, IP, UDP), with lengths,
- * IPv4 id and checksums to be patched. Immutable once published; a change is a new object.
+ * IPv4 id and checksums to be patched. Immutable once published; a change is a new object. Of what
+ * is published there are dp_out_bytes() only: what the header does not use is not there.
  */
 struct dp_out {
 	struct wg_endpoint endpoint;
-	uint16_t port_id; /* port that it leaves by; DP_PORT_NONE: next hop not (yet) known */
+	uint32_t pseudo_sum; /* one's complement sum of the UDP pseudo header without the length */
+	uint16_t port_id;    /* port that it leaves by; DP_PORT_NONE: next hop not (yet) known */
+	uint16_t mtu;	     /* of the port: greatest outer IP packet */
 	uint8_t header_bytes;
 	uint8_t l3_off;
-	uint16_t mtu;	     /* of the port: greatest outer IP packet */
-	uint32_t pseudo_sum; /* one's complement sum of the UDP pseudo header without the length */
 	uint8_t header[DP_OUT_HEADER_MAX_BYTES];
 };
+
+static inline size_t dp_out_bytes(const struct dp_out *out)
+{
+	return offsetof(struct dp_out, header) + out->header_bytes;
+}
 
 struct dp_iface {
 	uint16_t id;
@@ -55,11 +63,13 @@ struct dp_iface {
  */
 #define DP_STAMP_COARSE_NS UINT64_C(10000000)
 
+/*
+ * Half a line that each packet reads, and what is read or written rarely: stamps are written once
+ * in 10 ms at most. So two peers share lines; it saves a third of the memory of a million.
+ */
 struct dp_peer {
 	/* read by workers */
-	uint64_t ref; /* slot and generation; see dp_peer_by_ref() */
-	struct dp_iface *iface;
-	void *owner;			      /* control's own record; workers do not touch it */
+	alignas(RTE_CACHE_LINE_SIZE / 2) struct dp_iface *iface;
 	_Atomic(struct dp_session *) current; /* to send with; NULL: none */
 	_Atomic(struct dp_out *) out;	      /* NULL: no endpoint known */
 	/* An opening worker has told control of a new endpoint, which control has not published
@@ -67,25 +77,29 @@ struct dp_peer {
 	 */
 	_Atomic bool roam_told;
 
+	/* read by workers, for events and drops */
+	uint64_t ref;		 /* slot and generation; see dp_peer_by_ref() */
+	_Atomic uint64_t *drops; /* [DP_DROP_PEER_N]: any worker, atomic add; rare */
+	void *owner;		 /* control's own record; workers do not touch it */
+
 	/* sealing workers */
-	alignas(RTE_CACHE_LINE_SIZE) _Atomic uint64_t sent_any_ns;
-	_Atomic uint64_t sent_data_ns;
 	_Atomic uint64_t asked_ns; /* last time that a worker asked control for a session */
+	_Atomic uint64_t sent_any_ns;
+	_Atomic uint64_t sent_data_ns;
 
 	/* opening workers */
-	alignas(RTE_CACHE_LINE_SIZE) _Atomic uint64_t received_any_ns;
+	_Atomic uint64_t received_any_ns;
 	_Atomic uint64_t received_data_ns;
 	_Atomic uint64_t received_data_last_ns;
-
-	/* any worker, atomic add; rare */
-	alignas(RTE_CACHE_LINE_SIZE) _Atomic uint64_t drops[DP_DROP_PEER_N];
 
 	/* control only: what retired sessions carried; handshake messages */
 	uint64_t tx_bytes, tx_packets, rx_bytes, rx_packets;
 	/* control only */
-	struct dp_prefix_link prefixes; /* its allowed-ips */
-	void (*gone)(void *arg);	/* called when it is freed; NULL: nobody asked */
+	struct dp_prefixes prefixes; /* its allowed-ips */
+	void (*gone)(void *arg);     /* called when it is freed; NULL: nobody asked */
 	void *gone_arg;
 };
+
+static_assert(sizeof(struct dp_peer) <= 160, "a million of them");
 
 #endif

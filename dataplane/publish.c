@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "crypto/ct.h"
 #include "dataplane/allowed.h"
 #include "dataplane/locals.h"
 #include "dataplane/peers.h"
@@ -19,7 +18,7 @@
 
 /* ---- interfaces ---- */
 
-/* What is freed with an interface has to find the workers' counters of it. */
+/* What is freed with an interface or a peer has to find the whole. */
 struct published_iface {
 	struct dp_iface iface;
 	struct dp *dp;
@@ -106,31 +105,28 @@ void dp_publish_mtu(struct dp_iface *iface, uint16_t mtu)
 struct dp_peer *dp_publish_peer(struct dp *dp, struct dp_iface *iface, void *owner)
 {
 	/* 1. build; no sessions and no endpoint yet */
-	struct dp_peer *peer = aligned_alloc(alignof(struct dp_peer), sizeof(*peer));
+	struct dp_peer *peer = dp_peers_take(dp->peers);
 
-	if (peer == NULL)
-		return NULL;
-	memset(peer, 0, sizeof(*peer));
-	peer->iface = iface;
-	peer->owner = owner;
-	/* 2. found by reference; by address once control inserts its allowed-ips */
-	if (dp_peers_add(dp->peers, peer) != 0) {
-		free(peer);
+	if (peer == NULL) {
 		errno = ENOMEM;
 		return NULL;
 	}
+	peer->iface = iface;
+	peer->owner = owner;
+	/* 2. found by reference; by address once control inserts its allowed-ips */
+	dp_peers_add(dp->peers, peer);
 	return peer;
 }
 
+/* Where the peer is and when it was last heard is its own affair: it is wiped. */
 static void free_peer(void *arg)
 {
 	struct dp_peer *peer = arg;
+	struct dp *dp = ((struct published_iface *)peer->iface)->dp;
 	void (*gone)(void *arg) = peer->gone;
 	void *gone_arg = peer->gone_arg;
 
-	/* Where the peer is and when it was last heard is its own affair. */
-	cr_wipe(peer, sizeof(*peer));
-	free(peer);
+	dp_peers_give_back(dp->peers, peer);
 	if (gone != NULL)
 		gone(gone_arg);
 }
@@ -173,7 +169,10 @@ struct dp_session *dp_publish_session(struct dp *dp, struct dp_peer *peer,
 	if (s == NULL)
 		return NULL;
 	/* 2. index table: we can receive */
-	dp_sessions_insert(dp->sessions, s);
+	if (dp_sessions_insert(dp->sessions, s) != 0) {
+		dp_session_free(s);
+		return NULL;
+	}
 	/* 3. current, and 4. the packets that wait: dp_publish_current(), when control says so */
 	return s;
 }
@@ -232,13 +231,13 @@ int dp_publish_out(struct dp *dp, struct dp_peer *peer, const struct dp_out *out
 
 	/* 1. build */
 	if (out != NULL) {
-		copy = malloc(sizeof(*copy));
+		copy = malloc(dp_out_bytes(out));
 		if (copy == NULL) {
 			/* Workers shall tell again, or the peer would be lost where it was. */
 			atomic_store_explicit(&peer->roam_told, false, memory_order_relaxed);
 			return -ENOMEM;
 		}
-		*copy = *out;
+		memcpy(copy, out, dp_out_bytes(out));
 	}
 	/* 2. workers send this way */
 	old = atomic_exchange_explicit(&peer->out, copy, memory_order_acq_rel);

@@ -1,7 +1,7 @@
 /*
  * What workers may still see, waiting to be freed: a queue of tokens of rte_rcu_qsbr, first in
- * first out. Control only. A token is due once every worker that is online has passed a quiescent
- * state after it was drawn; nobody waits for that.
+ * first out, in blocks. Control only. A token is due once every worker that is online has passed a
+ * quiescent state after it was drawn; nobody waits for that.
  */
 #include "dataplane/reclaim.h"
 
@@ -10,7 +10,7 @@
 
 /* Frees of one call of dp_reclaim_poll(): some 100 us at most, so that sockets stay alive. */
 #define FREE_MAX_PER_POLL 512
-#define ENTRIES_MIN	  256 /* a power of two */
+#define BLOCK_ENTRIES	  170 /* 4 KiB */
 
 struct entry {
 	void (*free_fn)(void *arg);
@@ -18,11 +18,18 @@ struct entry {
 	uint64_t token;
 };
 
+struct block {
+	struct block *next; /* was made later */
+	struct entry entries[BLOCK_ENTRIES];
+};
+
+/* Blocks are added at the end and given back at the front, so that nothing is ever copied. */
 struct dp_reclaim {
 	struct rte_rcu_qsbr *rcu;
-	struct entry *entries; /* a ring */
-	size_t size;	       /* a power of two */
-	size_t first, n;
+	struct block *first, *last;
+	struct block *spare;	 /* NULL: none */
+	unsigned int begin, end; /* first entry of first, end of the entries of last */
+	size_t n;
 };
 
 struct dp_reclaim *dp_reclaim_new(struct rte_rcu_qsbr *rcu)
@@ -31,59 +38,87 @@ struct dp_reclaim *dp_reclaim_new(struct rte_rcu_qsbr *rcu)
 
 	if (r == NULL)
 		return NULL;
-	r->entries = calloc(ENTRIES_MIN, sizeof(r->entries[0]));
-	if (r->entries == NULL) {
+	r->first = r->last = calloc(1, sizeof(*r->first));
+	if (r->first == NULL) {
 		free(r);
 		return NULL;
 	}
-	r->size = ENTRIES_MIN;
 	r->rcu = rcu;
 	return r;
 }
 
+/* One that is full of entries that are gone: kept, or given back if there is one already. */
+static void give_back(struct dp_reclaim *r, struct block *b)
+{
+	if (r->spare == NULL)
+		r->spare = b;
+	else
+		free(b);
+}
+
 static void free_first(struct dp_reclaim *r)
 {
-	struct entry e = r->entries[r->first];
+	struct entry e = r->first->entries[r->begin];
 
 	/* Out of the queue first: free_fn may queue more. */
-	r->first = (r->first + 1) & (r->size - 1);
+	r->begin++;
 	r->n--;
+	if (r->n == 0) {
+		r->begin = r->end = 0; /* the last block is the only one */
+	} else if (r->begin == BLOCK_ENTRIES) {
+		struct block *b = r->first;
+
+		r->first = b->next;
+		r->begin = 0;
+		give_back(r, b);
+	}
 	e.free_fn(e.arg);
 }
 
 static int grow(struct dp_reclaim *r)
 {
-	struct entry *entries = calloc(2 * r->size, sizeof(entries[0]));
+	struct block *b = r->spare;
 
-	if (entries == NULL)
+	r->spare = NULL;
+	if (b == NULL)
+		b = calloc(1, sizeof(*b));
+	if (b == NULL)
 		return -ENOMEM;
-	for (size_t i = 0; i < r->n; i++)
-		entries[i] = r->entries[(r->first + i) & (r->size - 1)];
-	free(r->entries);
-	r->entries = entries;
-	r->size *= 2;
-	r->first = 0;
+	b->next = NULL;
+	r->last->next = b;
+	r->last = b;
+	r->end = 0;
 	return 0;
+}
+
+/* What waits now, in its order; what it queues itself waits on. */
+static void wait_and_free(struct dp_reclaim *r)
+{
+	size_t n = r->n;
+
+	rte_rcu_qsbr_synchronize(r->rcu, RTE_QSBR_THRID_INVALID);
+	for (; n > 0 && r->n > 0; n--)
+		free_first(r);
 }
 
 void dp_reclaim_later(struct dp_reclaim *r, void (*free_fn)(void *arg), void *arg)
 {
-	if (r->n == r->size && grow(r) != 0) {
-		rte_rcu_qsbr_synchronize(r->rcu, RTE_QSBR_THRID_INVALID);
-		while (r->n > 0)
-			free_first(r);
+	if (r->end == BLOCK_ENTRIES && grow(r) != 0) {
+		wait_and_free(r);
 		free_fn(arg);
 		return;
 	}
-	r->entries[(r->first + r->n) & (r->size - 1)] = (struct entry){free_fn, arg,
-								       rte_rcu_qsbr_start(r->rcu)};
+	r->last->entries[r->end++] = (struct entry){free_fn, arg, rte_rcu_qsbr_start(r->rcu)};
 	r->n++;
 }
 
 size_t dp_reclaim_poll(struct dp_reclaim *r)
 {
-	for (unsigned int i = 0; i < FREE_MAX_PER_POLL && r->n > 0; i++) {
-		if (rte_rcu_qsbr_check(r->rcu, r->entries[r->first].token, false) == 0)
+	/* Not what is queued meanwhile: what queues itself again and again would hold us here. */
+	size_t n = r->n < FREE_MAX_PER_POLL ? r->n : FREE_MAX_PER_POLL;
+
+	for (; n > 0 && r->n > 0; n--) {
+		if (rte_rcu_qsbr_check(r->rcu, r->first->entries[r->begin].token, false) == 0)
 			break;
 		free_first(r);
 	}
@@ -96,6 +131,7 @@ void dp_reclaim_free(struct dp_reclaim *r)
 		return;
 	while (r->n > 0)
 		free_first(r);
-	free(r->entries);
+	free(r->first);
+	free(r->spare);
 	free(r);
 }

@@ -5,6 +5,7 @@
 #ifndef DATAPLANE_SESSION_H
 #define DATAPLANE_SESSION_H
 
+#include <assert.h>
 #include <stdalign.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -16,6 +17,7 @@
 #include "dataplane/replay.h"
 #include "handshake/wire.h"
 
+struct dp_iface;
 struct dp_peer;
 
 struct dp_session {
@@ -23,13 +25,13 @@ struct dp_session {
 	uint8_t send_key[WG_KEY_BYTES];
 	uint8_t receive_key[WG_KEY_BYTES];
 	struct dp_peer *peer;
-	uint64_t birth_ns;	/* CLOCK_BOOTTIME */
+	const struct dp_iface *iface; /* of the peer */
+	uint64_t birth_ns;	      /* CLOCK_BOOTTIME */
 	uint64_t rekey_send_ns; /* ask for a new session when sending after this; UINT64_MAX: never
 				 */
 	uint64_t rekey_receive_ns; /* the same when receiving */
 	uint32_t local_index;	   /* host order */
 	uint32_t remote_index;
-	_Atomic(struct dp_session *) next; /* chain of the index table; control writes */
 
 	/* any sealing worker adds, once per run; control reads */
 	alignas(RTE_CACHE_LINE_SIZE) _Atomic uint64_t send_counter; /* next counter to use */
@@ -45,6 +47,8 @@ struct dp_session {
 	/* control only: what the peer's sums hold of this session already (publish.c) */
 	uint64_t summed_tx_bytes, summed_tx_packets, summed_rx_bytes, summed_rx_packets;
 };
+
+static_assert(sizeof(struct dp_session) <= 1536, "several for each of a million peers");
 
 /* Control. Keys are copied. NULL: out of memory. initiator: we rekey by time. */
 struct dp_session *dp_session_new(struct dp_peer *peer, const uint8_t send_key[WG_KEY_BYTES],

@@ -1,7 +1,9 @@
 /*
  * Sessions: their memory, and the table by which a receiver index finds its session. Control
- * inserts and removes; workers walk the chains without locks. What a worker does with a session is
- * in session.h, encap.c and decap.c; when sessions come and go is in publish.c.
+ * inserts and removes; workers look up without locks. What a worker does with a session is in
+ * session.h, encap.c and decap.c; when sessions come and go is in publish.c.
+ *
+ * What the table is made of is in sessions_table.h, how it grows and shrinks in sessions_resize.c.
  */
 #include "dataplane/sessions.h"
 
@@ -14,17 +16,12 @@
 #include "crypto/ct.h"
 #include "dataplane/batch.h"
 #include "dataplane/peer.h"
-#include "dataplane/session.h"
+#include "dataplane/sessions_table.h"
 
-/*
- * Three sessions for each of 300 000 peers make chains of one. Indices are drawn at random, so they
- * need no hash. The 8 MiB come zeroed from the kernel, page by page as they are used.
- */
-#define BUCKETS (UINT32_C(1) << 20)
+/* So that it keeps up with what is inserted or removed, one at a time. */
+#define STEPS_PER_CHANGE 2
 
-struct dp_sessions {
-	_Atomic(struct dp_session *) buckets[BUCKETS];
-};
+/* ---- sessions ---- */
 
 struct dp_session *dp_session_new(struct dp_peer *peer, const uint8_t send_key[WG_KEY_BYTES],
 				  const uint8_t receive_key[WG_KEY_BYTES], uint32_t local_index,
@@ -38,6 +35,7 @@ struct dp_session *dp_session_new(struct dp_peer *peer, const uint8_t send_key[W
 	memcpy(s->send_key, send_key, WG_KEY_BYTES);
 	memcpy(s->receive_key, receive_key, WG_KEY_BYTES);
 	s->peer = peer;
+	s->iface = peer != NULL ? peer->iface : NULL;
 	s->birth_ns = birth_ns;
 	/* Only one side rekeys by time, or both would at once (whitepaper 6.2). */
 	s->rekey_send_ns = initiator ? birth_ns + WG_REKEY_AFTER_NS : UINT64_MAX;
@@ -56,82 +54,179 @@ void dp_session_free(struct dp_session *s)
 	free(s);
 }
 
-struct dp_sessions *dp_sessions_new(void)
+/* ---- the table ---- */
+
+struct dp_sessions *dp_sessions_new(struct dp_reclaim *reclaim)
 {
-	return calloc(1, sizeof(struct dp_sessions));
+	struct dp_sessions *t = calloc(1, sizeof(*t));
+
+	if (t == NULL)
+		return NULL;
+	t->cleaner = calloc(1, sizeof(*t->cleaner));
+	if (t->cleaner == NULL ||
+	    dp_range_init(&t->range, BUCKETS_MAX * sizeof(struct line)) != 0 ||
+	    dp_range_grow(&t->range, BUCKETS_MIN * sizeof(struct line)) != 0) {
+		dp_range_fini(&t->range);
+		free(t->cleaner);
+		free(t);
+		return NULL;
+	}
+	t->cleaner->table = t;
+	t->reclaim = reclaim;
+	t->buckets = (struct line *)t->range.base;
+	t->clean_n = BUCKETS_MIN;
+	atomic_store_explicit(&t->n_buckets, BUCKETS_MIN, memory_order_relaxed);
+	return t;
 }
 
-static _Atomic(struct dp_session *) *bucket(const struct dp_sessions *t, uint32_t local_index)
+/* The sessions that are at home in a bucket; homes come after buckets with copies. */
+static void free_sessions(struct dp_sessions *t, uint32_t bucket)
 {
-	return (_Atomic(struct dp_session *) *)&t->buckets[local_index % BUCKETS];
-}
+	for (struct line *line = &t->buckets[bucket]; line != NULL; line = more(line)) {
+		for (unsigned int i = 0; i < LINE_ENTRIES; i++) {
+			uint64_t entry = load(&line->entries[i]);
 
-static struct dp_session *load(_Atomic(struct dp_session *) *from)
-{
-	return atomic_load_explicit(from, memory_order_acquire);
-}
-
-void dp_sessions_insert(struct dp_sessions *t, struct dp_session *s)
-{
-	_Atomic(struct dp_session *) *first = bucket(t, s->local_index);
-
-	atomic_store_explicit(&s->next, load(first), memory_order_relaxed);
-	atomic_store_explicit(first, s, memory_order_release);
+			if (entry != 0 &&
+			    home(session_of(entry)->local_index, n_buckets(t)) == bucket)
+				dp_session_free(session_of(entry));
+		}
+	}
 }
 
 void dp_sessions_free(struct dp_sessions *t)
 {
 	if (t == NULL)
 		return;
-	for (uint32_t i = 0; i < BUCKETS; i++) {
-		struct dp_session *s = load(&t->buckets[i]), *next;
-
-		for (; s != NULL; s = next) {
-			next = load(&s->next);
-			dp_session_free(s);
-		}
-	}
+	for (uint32_t b = 0; b < n_buckets(t); b++)
+		free_sessions(t, b);
+	for (uint32_t b = 0; b < greatest_n(t); b++)
+		dp_sessions_free_lines(more(&t->buckets[b]));
+	dp_sessions_free_lines(t->spare);
+	if (t->cleaner->queued)
+		t->cleaner->table = NULL;
+	else
+		free(t->cleaner);
+	dp_range_fini(&t->range);
 	free(t);
 }
 
-/* A worker that stands on s goes on by its next, which stays as it is until s is freed. */
-void dp_sessions_remove(struct dp_sessions *t, struct dp_session *s)
+int dp_sessions_insert(struct dp_sessions *t, struct dp_session *s)
 {
-	_Atomic(struct dp_session *) *at = bucket(t, s->local_index);
+	int rc;
 
-	while (load(at) != NULL && load(at) != s)
-		at = &load(at)->next;
-	if (load(at) == s)
-		atomic_store_explicit(at, load(&s->next), memory_order_release);
+	assert((uintptr_t)s >> POINTER_BITS == 0);
+	rc = dp_sessions_put(t, &t->buckets[home(s->local_index, n_buckets(t))], entry_of(s));
+	if (rc != 0)
+		return rc;
+	t->count++;
+	dp_sessions_settle(t, STEPS_PER_CHANGE);
+	return 0;
 }
 
-static inline struct dp_session *find(struct dp_session *s, const struct dp_iface *iface,
-				      uint32_t local_index)
+void dp_sessions_remove(struct dp_sessions *t, struct dp_session *s)
 {
-	while (s != NULL && (s->local_index != local_index || s->peer->iface != iface))
-		s = load(&s->next);
-	return s;
+	const uint32_t last = home(s->local_index, least_n(t));
+	uint32_t first = home(s->local_index, greatest_n(t)), bucket = first;
+	bool found = false, emptied = false;
+
+	for (;; bucket = parent(bucket)) {
+		found |= dp_sessions_take_out(&t->buckets[bucket], entry_of(s), &emptied);
+		if (bucket == last)
+			break;
+	}
+	if (!found)
+		return;
+	t->count--;
+	for (bucket = first; emptied; bucket = parent(bucket)) {
+		dp_sessions_prune(t, bucket);
+		if (bucket == last)
+			break;
+	}
+	dp_sessions_settle(t, STEPS_PER_CHANGE);
+}
+
+size_t dp_sessions_count(const struct dp_sessions *t)
+{
+	return t->count;
+}
+
+size_t dp_sessions_buckets(const struct dp_sessions *t)
+{
+	return n_buckets(t);
+}
+
+size_t dp_sessions_bytes(const struct dp_sessions *t)
+{
+	return sizeof(*t) + sizeof(*t->cleaner) + t->range.in_use_bytes +
+	       t->n_lines * sizeof(struct line);
+}
+
+/* ---- lookup ---- */
+
+static inline bool is_it(const struct dp_session *s, const struct dp_iface *iface, uint32_t index)
+{
+	return s->local_index == index && s->iface == iface;
+}
+
+static struct dp_session *find(const struct line *line, const struct dp_iface *iface,
+			       uint32_t index)
+{
+	uint64_t tag = tag_of(index);
+
+	for (; line != NULL; line = more(line)) {
+		for (unsigned int i = 0; i < LINE_ENTRIES; i++) {
+			uint64_t pointer = load(&line->entries[i]) ^ tag;
+
+			if (pointer != 0 && pointer <= POINTER_MASK &&
+			    is_it(session_of(pointer), iface, index))
+				return session_of(pointer);
+		}
+	}
+	return NULL;
 }
 
 struct dp_session *dp_sessions_lookup(const struct dp_sessions *t, const struct dp_iface *iface,
 				      uint32_t local_index)
 {
-	return find(load(bucket(t, local_index)), iface, local_index);
+	return find(&t->buckets[home(local_index, n_buckets(t))], iface, local_index);
+}
+
+/* One with the right tag in the first line, nearly always the one; no branches. */
+static inline struct dp_session *candidate(const struct line *line, uint32_t index)
+{
+	uint64_t tag = tag_of(index), found = 0;
+
+	for (unsigned int i = 0; i < LINE_ENTRIES; i++) {
+		uint64_t pointer = load(&line->entries[i]) ^ tag;
+
+		found = pointer - 1 < POINTER_MASK ? pointer : found;
+	}
+	return session_of(found);
 }
 
 void dp_sessions_lookup_bulk(const struct dp_sessions *t, struct dp_iface *const *ifaces,
 			     const uint32_t *local_indices, struct dp_session **sessions,
 			     unsigned int n)
 {
+	const struct line *buckets[DP_BATCH_MAX];
+	uint32_t n_now = n_buckets(t);
+
 	assert(n <= DP_BATCH_MAX);
-	for (unsigned int i = 0; i < n; i++)
-		rte_prefetch0(bucket(t, local_indices[i]));
 	for (unsigned int i = 0; i < n; i++) {
-		sessions[i] = load(bucket(t, local_indices[i]));
-		if (sessions[i] != NULL)
-			rte_prefetch0((const char *)sessions[i] +
-				      offsetof(struct dp_session, peer));
+		buckets[i] = &t->buckets[home(local_indices[i], n_now)];
+		rte_prefetch0(buckets[i]);
 	}
-	for (unsigned int i = 0; i < n; i++)
-		sessions[i] = find(sessions[i], ifaces[i], local_indices[i]);
+	for (unsigned int i = 0; i < n; i++) {
+		sessions[i] = candidate(buckets[i], local_indices[i]);
+		rte_prefetch0(
+			(const void *)((uintptr_t)sessions[i] + offsetof(struct dp_session, peer)));
+	}
+	for (unsigned int i = 0; i < n; i++) {
+		const struct dp_session *s = sessions[i];
+
+		if (likely(s != NULL && is_it(s, ifaces[i], local_indices[i])))
+			rte_prefetch0(s);
+		else if (s != NULL || more(buckets[i]) != NULL)
+			sessions[i] = find(buckets[i], ifaces[i], local_indices[i]);
+	}
 }

@@ -129,12 +129,6 @@ static void references(void **state)
 		dp_retire_peer(dp, peers[i], count_gone, &gone);
 		assert_null(dp_peer_by_ref(dp, refs[i]));
 	}
-	for (unsigned int i = 0; i < MANY; i += 2) {
-		peers[i] = dp_publish_peer(dp, wg, NULL);
-		assert_true(peers[i]->ref != refs[i]);
-		assert_true((uint32_t)peers[i]->ref < MANY); /* slots are used again */
-		assert_null(dp_peer_by_ref(dp, refs[i]));
-	}
 	/* Bounded work, and told once each. */
 	assert_int_equal(gone, 0);
 	assert_true(dp_reclaim_poll(dp->reclaim) > 0);
@@ -142,6 +136,12 @@ static void references(void **state)
 	while (dp_reclaim_poll(dp->reclaim) > 0)
 		;
 	assert_int_equal(gone, MANY / 2);
+	for (unsigned int i = 0; i < MANY; i += 2) {
+		peers[i] = dp_publish_peer(dp, wg, NULL);
+		assert_true(peers[i]->ref != refs[i]);
+		assert_true((uint32_t)peers[i]->ref < MANY); /* slots are used again */
+		assert_null(dp_peer_by_ref(dp, refs[i]));
+	}
 	dp_free(dp); /* with 10 000 peers in it */
 }
 
@@ -171,7 +171,8 @@ static void peer_retired(void **state)
 	assert_int_equal(dp_allowed_count(wg->allowed), 1);
 	assert_null(dp_allowed_lookup(wg->allowed, AF_INET, (const uint8_t[]){10, 1, 0, 1}));
 	assert_int_equal(gone, 0);
-	assert_int_equal(dp_reclaim_poll(dp->reclaim), 0);
+	while (dp_reclaim_poll(dp->reclaim) > 0)
+		;
 	assert_int_equal(gone, 1);
 	dp_free(dp);
 }

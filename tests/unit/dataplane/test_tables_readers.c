@@ -200,19 +200,19 @@ static void sessions(void **state)
 {
 	(void)state;
 	start(read_sessions);
-	t.sessions = dp_sessions_new();
+	t.sessions = dp_sessions_new(t.rcu.reclaim);
 	t.a.iface = &t.iface;
 	for (uint32_t i = 0; i < 3; i++) {
 		stays[i] = dp_session_new(&t.a, key, key, GOING + ((i + 1) << 20), 0, 0, true);
-		dp_sessions_insert(t.sessions, stays[i]);
+		assert_int_equal(dp_sessions_insert(t.sessions, stays[i]), 0);
 	}
 	start_readers();
 	for (unsigned int i = 0; i < ROUNDS; i++) {
 		struct dp_session *s = dp_session_new(&t.a, key, key, GOING, 0, 0, true);
 		struct dp_session *twin = dp_session_new(&t.a, key, key, GOING, 0, 0, true);
 
-		dp_sessions_insert(t.sessions, s);
-		dp_sessions_insert(t.sessions, twin);
+		assert_int_equal(dp_sessions_insert(t.sessions, s), 0);
+		assert_int_equal(dp_sessions_insert(t.sessions, twin), 0);
 		let_read();
 		dp_sessions_remove(t.sessions, s);
 		dp_sessions_remove(t.sessions, twin);
@@ -220,6 +220,72 @@ static void sessions(void **state)
 		dp_reclaim_later(t.rcu.reclaim, free_session, twin);
 		let_read();
 	}
+	stop_readers();
+	dp_sessions_free(t.sessions);
+}
+
+/* ---- sessions while the table grows and shrinks ---- */
+
+#define STAYING	  DP_BATCH_MAX
+#define COMING	  1500u
+#define PER_ROUND 12u
+
+static struct dp_session *staying[STAYING];
+
+/* A few bits of each kind: low ones choose the bucket, high ones the tag. */
+static uint32_t scattered(uint32_t i)
+{
+	return i * UINT32_C(2654435761) ^ i << 7;
+}
+
+static bool read_staying(void)
+{
+	struct dp_iface *ifaces[STAYING];
+	struct dp_session *found[STAYING];
+	uint32_t indices[STAYING];
+
+	for (uint32_t i = 0; i < STAYING; i++) {
+		ifaces[i] = &t.iface;
+		indices[i] = scattered(i);
+	}
+	dp_sessions_lookup_bulk(t.sessions, ifaces, indices, found, STAYING);
+	return memcmp(found, staying, sizeof(found)) == 0;
+}
+
+static void resized(void **state)
+{
+	static struct dp_session *coming[COMING];
+	uint32_t n = 0, least = UINT32_MAX, greatest = 0;
+	bool grows = true;
+
+	(void)state;
+	start(read_staying);
+	t.sessions = dp_sessions_new(t.rcu.reclaim);
+	t.a.iface = &t.iface;
+	for (uint32_t i = 0; i < STAYING; i++) {
+		staying[i] = dp_session_new(&t.a, key, key, scattered(i), 0, 0, true);
+		assert_int_equal(dp_sessions_insert(t.sessions, staying[i]), 0);
+	}
+	start_readers();
+	for (unsigned int i = 0; i < ROUNDS; i++) {
+		uint32_t buckets;
+
+		for (unsigned int k = 0; k < PER_ROUND && grows && n < COMING; k++, n++) {
+			coming[n] = dp_session_new(&t.a, key, key, scattered(STAYING + n), 0, 0,
+						   true);
+			assert_int_equal(dp_sessions_insert(t.sessions, coming[n]), 0);
+		}
+		for (unsigned int k = 0; k < PER_ROUND && !grows && n > 0; k++) {
+			dp_sessions_remove(t.sessions, coming[--n]);
+			dp_reclaim_later(t.rcu.reclaim, free_session, coming[n]);
+		}
+		let_read();
+		buckets = (uint32_t)dp_sessions_buckets(t.sessions);
+		least = buckets < least ? buckets : least;
+		greatest = buckets > greatest ? buckets : greatest;
+		grows = n == 0 || (grows && n < COMING);
+	}
+	assert_true(least == 64 && greatest > COMING / 3);
 	stop_readers();
 	dp_sessions_free(t.sessions);
 }
@@ -235,28 +301,27 @@ static bool read_peers(void)
 	return peer == NULL || (peer->ref == ref && peer->iface == &t.iface);
 }
 
-static void wipe_and_free(void *arg)
+static void give_back(void *arg)
 {
-	memset(arg, 0, sizeof(struct dp_peer));
-	free(arg);
+	dp_peers_give_back(t.peers, arg);
 }
 
 static void peers(void **state)
 {
 	(void)state;
 	start(read_peers);
-	t.peers = dp_peers_new();
+	t.peers = dp_peers_new(t.rcu.reclaim);
 	start_readers();
 	for (unsigned int i = 0; i < ROUNDS; i++) {
-		struct dp_peer *peer = aligned_alloc(64, sizeof(*peer));
+		struct dp_peer *peer = dp_peers_take(t.peers);
 
-		memset(peer, 0, sizeof(*peer));
+		assert_non_null(peer);
 		peer->iface = &t.iface;
-		assert_int_equal(dp_peers_add(t.peers, peer), 0);
+		dp_peers_add(t.peers, peer);
 		atomic_store_explicit(&t.ref, peer->ref, memory_order_relaxed);
 		let_read();
 		dp_peers_remove(t.peers, peer);
-		dp_reclaim_later(t.rcu.reclaim, wipe_and_free, peer);
+		dp_reclaim_later(t.rcu.reclaim, give_back, peer);
 	}
 	let_read();
 	let_read();
@@ -269,6 +334,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(allowed),
 		cmocka_unit_test(sessions),
+		cmocka_unit_test(resized),
 		cmocka_unit_test(peers),
 	};
 

@@ -476,6 +476,15 @@ void path_assert_quiet(struct path *p)
 	assert_int_equal(path_drain(p), 0);
 }
 
+struct dp_out path_out(const struct path *p, unsigned int n)
+{
+	const struct dp_out *published = atomic_load(&p->peers[n]->out);
+	struct dp_out out = {0};
+
+	memcpy(&out, published, dp_out_bytes(published));
+	return out;
+}
+
 uint64_t path_drops(const struct path *p)
 {
 	uint64_t n = 0;

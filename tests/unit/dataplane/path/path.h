@@ -100,6 +100,9 @@ void path_assert_quiet(struct path *p);
 /* Frees what is waiting; returns how many packets. */
 unsigned int path_drain(struct path *p);
 
+/* A copy of the way that is published for a peer, to be changed and published. */
+struct dp_out path_out(const struct path *p, unsigned int n);
+
 /* Drops of this reason since the last call for it, and since then no other reason. */
 void path_assert_dropped(struct path *p, enum dp_drop reason, uint64_t n);
 uint64_t path_drops(const struct path *p);

@@ -350,7 +350,7 @@ static void roaming(void **state)
 		uint8_t plain[112] = {0};
 		struct path_frame f;
 		struct dp_event e;
-		struct dp_out out = *atomic_load(&p.peers[1]->out);
+		struct dp_out out = path_out(&p, 1);
 
 		path_ip(plain, rows[i].wrong_source ? "10.8.2.5" : INNER, LAN_HOST, 100);
 		path_data(&f, &p, 1, i * 2, plain, rows[i].keepalive ? 0 : sizeof(plain));
@@ -391,7 +391,7 @@ static void local_address_of_endpoint(void **state)
 
 	path_open(&p, 1);
 	p.sessions[1]->confirmed = true;
-	out = *atomic_load(&p.peers[1]->out);
+	out = path_out(&p, 1);
 	for (uint64_t i = 0; i < 3; i++) {
 		path_data(&f, &p, 1, i, NULL, 0);
 		/* 10.8.0.1 is ours, too */

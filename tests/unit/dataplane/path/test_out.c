@@ -282,7 +282,7 @@ static void udp_sum_zero(void **state)
 		sum = dp_load_be16(frame + IP + udp + 6);
 		rte_pktmbuf_free(m);
 		/* The same message again, from a port that takes up the difference. */
-		out = *atomic_load(&p.peers[n]->out);
+		out = path_out(&p, n);
 		port = dp_load_be16(out.header + IP + udp);
 		dp_store_be16(out.header + IP + udp, (uint16_t)((port + sum) % UINT16_MAX));
 		assert_int_equal(dp_publish_out(p.dp, p.peers[n], &out), 0);
@@ -306,7 +306,7 @@ static void longest_header(void **state)
 	struct path p;
 
 	path_open(&p, 1);
-	out = *atomic_load(&p.peers[2]->out);
+	out = path_out(&p, 2);
 	memmove(out.header + 18, out.header + 14, 48);
 	memcpy(out.header + 12, (uint8_t[]){0x81, 0, 0, 7, 0x86, 0xdd}, 6);
 	out.header_bytes = DP_OUT_HEADER_MAX_BYTES;
@@ -333,7 +333,7 @@ static void over_the_ports_mtu(void **state)
 
 	path_open(&p, 1);
 	p.ports[0].tx_udp_cksum = true; /* of no use for fragments */
-	out = *atomic_load(&p.peers[1]->out);
+	out = path_out(&p, 1);
 	out.mtu = 1000;
 	assert_int_equal(dp_publish_out(p.dp, p.peers[1], &out), 0);
 	/* 928 + 32 + 28 = 988, 944 + 60 = 1004 */
@@ -511,7 +511,7 @@ static void staging(void **state)
 		struct path p;
 
 		path_open(&p, 1);
-		out = *atomic_load(&p.peers[1]->out);
+		out = path_out(&p, 1);
 		out.port_id = DP_PORT_NONE;
 		if (row == NO_SESSION)
 			dp_publish_current(p.peers[1], NULL);
