@@ -212,23 +212,23 @@ struct outcome {
 	uint32_t missing, unclear;
 };
 
-/* The outcome of one group. */
+/* The outcome of one group. Tops are fetched whether they are needed or not, so that they are on
+ * their way together with the records. */
 static inline void conclude(const struct lanes *l, unsigned int first, const char *base, bool wide,
 			    void **values, struct outcome *outcome)
 {
-	__m512i found = values_of(l, base, wide);
-	__mmask8 missing = _mm512_mask_testn_epi64_mask(l->valid, found, found);
-	__mmask8 tops = missing & l->passed_top;
+	__m512i top = _mm512_setzero_si512(), found;
+	__mmask8 missing, none;
 
-	if (tops != 0) {
-		__m512i value = top_values_of(l, tops, base, wide);
-		__mmask8 none = _mm512_mask_testn_epi64_mask(tops, value, value);
-
-		found = _mm512_mask_mov_epi64(found, tops, value);
-		outcome->unclear |= (uint32_t)none << first;
-	}
+	if (l->passed_top != 0)
+		top = top_values_of(l, l->passed_top, base, wide);
+	found = values_of(l, base, wide);
+	missing = _mm512_mask_testn_epi64_mask(l->valid, found, found);
+	found = _mm512_mask_mov_epi64(found, missing, top);
+	none = _mm512_mask_testn_epi64_mask(missing & l->passed_top, top, top);
 	_mm512_mask_storeu_epi64(values + first, l->valid, found);
 	outcome->missing |= (uint32_t)missing << first;
+	outcome->unclear |= (uint32_t)none << first;
 }
 
 /* All keys. wide is constant where this is inlined. */

@@ -2,6 +2,7 @@
  * How an LC-trie is built; for the files lc_trie*.c only:
  *
  *   lc_trie.c           the whole; a prefix is set or cleared
+ *   lc_trie_build.c     the whole, from all prefixes at once
  *   lc_trie_records.c   records of prefixes, and the lists that they are in
  *   lc_trie_local.c     prefixes that cover slots of a node
  *   lc_trie_leaf.c      prefixes that are alone in a slot

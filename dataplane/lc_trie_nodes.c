@@ -14,7 +14,7 @@
  */
 #define SLOTS_PER_PREFIX	2
 #define SLOTS_PER_PREFIX_ROOT	8
-#define SLOTS_PER_PREFIX_PACKED 32
+#define SLOTS_PER_PREFIX_PACKED 128
 #define LOCALS_PACK		4u
 
 static unsigned int class_of(unsigned int bits, bool has_tops)

@@ -9,6 +9,9 @@
 /* A node may be halved if the things in it would fit into one such part of its slots. */
 #define HALVE_PARTS 4
 
+/* A node with more bits than this is halved only once in an update, which takes long enough. */
+#define HALVE_ONCE_BITS 9
+
 /* ---- halving ---- */
 
 /* What two neighbouring slots hold that one slot of the halved node has to. */
@@ -158,24 +161,40 @@ static uint64_t last_part(const struct dp_trie *t, const struct node *n)
 	}
 }
 
+static void take_out(struct dp_trie *t, _Atomic uint64_t *at, struct node *above)
+{
+	uint64_t slot = slot_load(at);
+	struct node *n = node_at(t, slot);
+	unsigned int end = above == NULL ? 0 : node_end(above);
+
+	if (above != NULL)
+		above->full -= n->pos == end;
+	slot_store(at, slot_below(last_part(t, n), end, (slot & SLOT_TOP) != 0));
+	dp_trie_node_retire(t, n);
+}
+
+static bool is_sparse(const struct node *n, uint32_t parts, bool is_root)
+{
+	return n->bits > 1 && parts * HALVE_PARTS < node_size(n) &&
+	       n->bits > dp_trie_bits_granted(n, is_root) + 1;
+}
+
 void dp_trie_shrink(struct dp_trie *t, _Atomic uint64_t *at, struct node *above)
 {
+	bool enough = false;
+
 	for (;;) {
-		uint64_t slot = slot_load(at);
-		struct node *n = node_at(t, slot);
+		const struct node *n = node_at(t, slot_load(at));
 		uint32_t parts = (uint32_t)n->targets + n->locals;
 
 		if (parts <= 1) {
-			unsigned int end = above == NULL ? 0 : node_end(above);
-
-			if (above != NULL)
-				above->full -= n->pos == end;
-			slot_store(at, slot_below(last_part(t, n), end, (slot & SLOT_TOP) != 0));
-			dp_trie_node_retire(t, n);
+			take_out(t, at, above);
 			return;
 		}
-		if (n->bits == 1 || parts * HALVE_PARTS >= node_size(n) ||
-		    n->bits <= dp_trie_bits_granted(n, above == NULL) + 1 || !halve(t, at))
+		if (enough || !is_sparse(n, parts, above == NULL))
+			return;
+		enough = n->bits > HALVE_ONCE_BITS;
+		if (!halve(t, at))
 			return;
 	}
 }

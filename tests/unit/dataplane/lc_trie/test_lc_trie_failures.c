@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <sys/mman.h>
 
 #include "dataplane/lc_trie_node.h"
 #include "tests/unit/dataplane/lc_trie/check.h"
@@ -15,9 +16,10 @@
 #include "tests/unit/dataplane/lc_trie/shapes.h"
 #include "tests/unit/unit.h"
 
-#define OWNERS	     8
-#define SHAPES	     3
-#define STEPS	     400 /* changes of a sequence; the first half mostly sets, the second removes */
+#define OWNERS 8
+#define SHAPES 3
+/* Changes of a sequence; the first half mostly sets, the second removes. */
+#define STEPS	     400
 #define BATCH_MAX    12
 #define SEQUENCES    (SANITIZED ? 1 : 4) /* for each family */
 #define MANY	     TIMES(20000)
@@ -29,7 +31,7 @@ static struct {
 	struct later queue;
 	struct owner owners[OWNERS];
 	size_t empty_bytes;
-	uint64_t seed;
+	uint64_t seed, look_seed; /* the second one for what changes nothing */
 	struct shape shapes[SHAPES];
 	bool watch_retired;
 	/* in all */
@@ -72,8 +74,15 @@ void __real_dp_arena_retire(struct dp_arena *a, uint32_t ref);
 void __wrap_dp_arena_retire(struct dp_arena *a, uint32_t ref);
 int __real_mprotect(void *addr, size_t len, int prot);
 int __wrap_mprotect(void *addr, size_t len, int prot);
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__real_aligned_alloc(size_t align, size_t size);
+void *__wrap_aligned_alloc(size_t align, size_t size);
+void *__real_mmap64(void *addr, size_t len, int prot, int flags, int fd, off_t offset);
+void *__wrap_mmap64(void *addr, size_t len, int prot, int flags, int fd, off_t offset);
 
-static bool fail_mprotect;
+static bool fail_mprotect; /* and not dp_arena_alloc() */
+static bool fail_libc;	   /* the functions below, too */
 
 uint32_t __wrap_dp_arena_alloc(struct dp_arena *a, unsigned int class)
 {
@@ -87,6 +96,23 @@ int __wrap_mprotect(void *addr, size_t len, int prot)
 		return -1;
 	}
 	return __real_mprotect(addr, len, prot);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+	return fail_libc && is_failing() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_aligned_alloc(size_t align, size_t size)
+{
+	return fail_libc && is_failing() ? NULL : __real_aligned_alloc(align, size);
+}
+
+void *__wrap_mmap64(void *addr, size_t len, int prot, int flags, int fd, off_t offset)
+{
+	if (fail_libc && is_failing())
+		return MAP_FAILED;
+	return __real_mmap64(addr, len, prot, flags, fd, offset);
 }
 
 void __wrap_dp_arena_retire(struct dp_arena *a, uint32_t ref)
@@ -107,6 +133,15 @@ static unsigned int below(unsigned int n)
 
 static void compare(void)
 {
+	struct dp_trie_key keys[DP_TRIE_BULK_MAX];
+
+	for (unsigned int i = 0; i < DP_TRIE_BULK_MAX && s.o->n > 0; i++) {
+		size_t entry = (fail.calls + 7 * i) % s.o->n;
+
+		keys[i] = shape_near(&s.look_seed, &s.o->entries[entry].is, s.o->bits);
+	}
+	if (s.o->n > 0)
+		oracle_expect(s.o, s.t, keys, DP_TRIE_BULK_MAX);
 	check_trie(s.t);
 	oracle_compare(s.o, s.t);
 	oracle_compare_lists(s.o, s.t, s.owners, OWNERS);
@@ -175,7 +210,7 @@ static void clear_listed(void)
 
 static void build(void)
 {
-	struct dp_trie_prefix batch[BATCH_MAX];
+	struct dp_trie_prefix batch[BATCH_MAX] = {{.len = 0}};
 	unsigned int n = below(BATCH_MAX), failed = fail.failed;
 
 	for (unsigned int i = 0; i < n; i++) {
@@ -220,6 +255,7 @@ static void open_trie(uint8_t bits)
 	struct dp_later later = later_of(&s.queue);
 
 	memset(s.owners, 0, sizeof(s.owners));
+	s.look_seed = 5;
 	s.t = dp_trie_new(bits, offsetof(struct owner, list), &later);
 	if (s.t == NULL)
 		return;
@@ -347,11 +383,50 @@ static void memory_of_the_kernel(void **state)
 	fail_mprotect = false;
 }
 
+/* ---- what is taken once ---- */
+
+static void of_the_whole(void **state)
+{
+	struct dp_later later = later_of(&s.queue);
+	struct dp_trie *t = NULL;
+	unsigned int k = 0;
+
+	(void)state;
+	fail_mprotect = true;
+	for (; t == NULL; k++) {
+		fail_from(k, 1, 1);
+		fail_libc = true;
+		t = dp_trie_new(128, DP_TRIE_UNLISTED, &later);
+		fail_libc = false;
+		MUST((t == NULL) == (fail.failed == 1));
+	}
+	MUST(k > 6);
+	dp_trie_free(t);
+	fail_nothing();
+	fail_mprotect = false;
+}
+
+static void of_a_build(void **state)
+{
+	struct dp_trie_prefix p = {.len = 8, .value = &s.owners[0]};
+
+	(void)state;
+	open_trie(32);
+	fail_from(0, 1, 1);
+	fail_libc = true;
+	MUST(dp_trie_build(s.t, &p, 1) == -ENOMEM);
+	fail_libc = false;
+	check_empty(s.t, s.empty_bytes);
+	close_trie();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_allocation),
 		cmocka_unit_test(memory_of_the_kernel),
+		cmocka_unit_test(of_the_whole),
+		cmocka_unit_test(of_a_build),
 	};
 
 	return UNIT_RUN(tests);

@@ -4,6 +4,7 @@
  * of looking up, and compared with the naive oracle, too.
  */
 #include "tests/unit/dataplane/lc_trie/named.h"
+
 #include "tests/unit/dataplane/lc_trie/shapes.h"
 #include "tests/unit/unit.h"
 
