@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #define BENCH_NAME_BYTES 64
+#define BENCH_NOTE_BYTES 96
 
 struct json_t;
 
@@ -16,7 +17,7 @@ struct bench_options {
 	bool json;
 	const char *filter;   /* shell pattern of result names; NULL: all */
 	unsigned int seconds; /* the whole run takes about this long at most */
-	unsigned int peers;   /* of the case with many */
+	unsigned int peers;   /* as the subcommand understands them */
 };
 
 struct bench_result {
@@ -25,6 +26,7 @@ struct bench_result {
 	struct bench_result *ratio_to; /* how many times faster than that; NULL: no ratio */
 	unsigned int n, room;
 	double *samples;
+	char note[BENCH_NOTE_BYTES]; /* why it was left out; "": it was not */
 };
 
 struct bench_report {
@@ -39,7 +41,7 @@ struct bench_report {
 
 struct bench_summary {
 	char what[BENCH_NAME_BYTES];
-	const struct bench_result *result; /* one with a ratio */
+	const struct bench_result *result, *to;
 };
 
 /* Is a result of that name asked for? */
@@ -55,9 +57,11 @@ double bench_percentile(const struct bench_result *result, unsigned int percent)
 /* How many times faster than ratio_to: the median over the rounds, and the ratio of the p5s. */
 double bench_ratio(const struct bench_result *result);
 double bench_ratio_p5(const struct bench_result *result);
-/* A line at the end that repeats the ratio of a result. */
+/* A line at the end that repeats the ratio of a result, or says one to another result. */
 void bench_summarise(struct bench_report *r, const struct bench_result *result, const char *format,
 		     ...) __attribute__((format(printf, 3, 4)));
+void bench_summarise_against(struct bench_report *r, const struct bench_result *result,
+			     const struct bench_result *to, const char *what);
 /* The table or the JSON object, on standard output. 0 or -errno (of writing). */
 int bench_print(const struct bench_report *r, const struct bench_options *o);
 void bench_report_free(struct bench_report *r);
@@ -80,5 +84,6 @@ bool bench_eal(bool *hugepages);
 int bench_path(const struct bench_options *o);
 int bench_crypto(const struct bench_options *o);
 int bench_timing(const struct bench_options *o);
+int bench_lookup(const struct bench_options *o);
 
 #endif

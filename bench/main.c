@@ -13,17 +13,16 @@
 
 #define SECONDS_DEFAULT 30
 #define SECONDS_MAX	86400
-#define PEERS_DEFAULT	1000
 #define PEERS_MAX	1000000
 
 static const struct command {
 	const char *name;
 	int (*run)(const struct bench_options *o);
 	const char *summary;
-	bool takes_peers; /* the option --peers */
+	unsigned int peers; /* default of the option --peers; 0: it has none */
 	const char *help;
 } commands[] = {
-	{"path", bench_path, "cycles per packet of the packet path, encrypt and decrypt", true,
+	{"path", bench_path, "cycles per packet of the packet path, encrypt and decrypt", 1000,
 	 "Packets are prepared in memory in batches of 32 and go through the stages of a worker "
 	 "as\n"
 	 "they would after having been received; they end at a port that discards them. Results, "
@@ -43,8 +42,7 @@ static const struct command {
 	 "and cache misses on packets that a NIC has just written: 480 packets are in flight, as\n"
 	 "warm as their preparation has left them. A ratio is how many times faster the result is\n"
 	 "than the same one with the AEAD \"reference\", compared sample by sample.\n"},
-	{"crypto", bench_crypto, "cycles of AEAD, X25519 and BLAKE2s, against other libraries",
-	 false,
+	{"crypto", bench_crypto, "cycles of AEAD, X25519 and BLAKE2s, against other libraries", 0,
 	 "The variants of one load take turns, sample by sample. Results are in TSC cycles.\n"
 	 "\n"
 	 "  DIRECTION/SIZE/KEYS/BATCH/VARIANT  the AEAD in bursts, per packet\n"
@@ -85,7 +83,7 @@ static const struct command {
 	 "warm, as far as a load fits in: source and destination are buffers of their own for "
 	 "each\n"
 	 "packet, with a stride of 2368 bytes (9408 for 8900).\n"},
-	{"timing", bench_timing, "whether the time of the crypto depends on secrets", false,
+	{"timing", bench_timing, "whether the time of the crypto depends on secrets", 0,
 	 "Runs a function on two classes of inputs in random order, made ahead and of the same\n"
 	 "lengths, and compares the times with Welch's t-test: all of them, and the shortest 99, "
 	 "95,\n"
@@ -113,6 +111,63 @@ static const struct command {
 	 "less\n"
 	 "that. The exit status is 1 if something differs that must not, or the leaky comparison\n"
 	 "is not seen.\n"},
+	{"lookup", bench_lookup, "allowed-ips and sessions: lookups, updates, memory", 1000000,
+	 "Prefix sets, made up and always the same. wgdp's table and those of DPDK are filled with "
+	 "a\n"
+	 "set, have their answers compared, and look up in turns, in bulks of 32. Cycles are of "
+	 "the "
+	 "TSC.\n"
+	 "\n"
+	 "  FAMILY/SET/KEYS/TABLE      cycles per lookup\n"
+	 "    FAMILY  v4, v6\n"
+	 "    SET     hosts-16, hosts-1k, hosts-100k, hosts-1m: host routes anywhere;\n"
+	 "            dense-100k, dense-1m: host routes in a row, from four pools;\n"
+	 "            bgp: 900 000 IPv4, 200 000 IPv6 prefixes as in the Internet's routing table\n"
+	 "    KEYS    hits: in a random prefix; zipf: the same, prefix k about 1/k as often as "
+	 "the\n"
+	 "            first; misses: half anywhere, half one bit off a prefix;\n"
+	 "            hits+updates: hits, while another CPU makes 10 000 changes a second "
+	 "(lc-trie\n"
+	 "            only); the ratio is to hits without, of the same round\n"
+	 "    TABLE   lc-trie: wgdp's; allowed-ips: the same asked by addresses in packets;\n"
+	 "            rte_lpm, rte_fib (DIR24_8), rte_lpm6, rte_fib6 (trie):\n"
+	 "            DPDK's for routes, AVX-512 where it has that; rte_hash: exact matches only, "
+	 "for\n"
+	 "            host routes; binary-trie: path-compressed, as Linux and wireguard-go have "
+	 "it,\n"
+	 "            a node of 64 bytes per prefix and branch, which the ratios are to\n"
+	 "  FAMILY/SET/fill/TABLE      inserts/s into an empty table, in random order\n"
+	 "  FAMILY/SET/lc-trie-UPDATE/WHAT  insert, replace and remove all prefixes of bgp and the "
+	 "1m\n"
+	 "            sets: rate; of single updates p50, p99, p99.99 and the longest three by the "
+	 "TSC,\n"
+	 "            which counts what else ran meanwhile; over-1ms: how many took longer;\n"
+	 "            longest-cpu, over-1ms-cpu: at most, by the CPU time of the thread;\n"
+	 "            lc-trie-insert/bulk-rate: all at once\n"
+	 "  FAMILY/SET/memory/TABLE    bytes per prefix; DPDK's with what it keeps aside for "
+	 "updates;\n"
+	 "            memory-table: of these what lookups read\n"
+	 "  FAMILY/SET/pages/TABLE     how much of the memory lies in transparent huge pages\n"
+	 "  sessions/WHAT/N            the receiver indices of N sessions: hits: cycles per "
+	 "lookup; "
+	 "insert,\n"
+	 "            remove; table: its bytes per session; sessions/sizeof: a session itself\n"
+	 "  peer-memory/N/...          bytes per peer, each with an IPv4 and an IPv6 prefix and a "
+	 "way "
+	 "out,\n"
+	 "            without sessions: all, and of it allowed-ips, records and ways-out; "
+	 "resident: what\n"
+	 "            the process has more then; N: --peers\n"
+	 "\n"
+	 "A table that cannot hold a set, or takes over 5 s (a sixth of --seconds, if that is "
+	 "more)\n"
+	 "to fill, is left out with the reason. --seconds is for lookups; making sets and tables "
+	 "comes\n"
+	 "on top. Sets of which no result is asked for are not made. The summary says how many "
+	 "times\n"
+	 "as fast as the binary trie and DPDK's rte_fib or rte_fib6 lookups are, and how many "
+	 "times\n"
+	 "less memory than rte_fib they take.\n"},
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -132,10 +187,12 @@ static void usage(FILE *to)
 		"  --filter GLOB  only results whose names match, such as 'encrypt/*/ipsec-mb'\n"
 		"  --seconds N    stop after about N seconds (default %d), each result at least "
 		"once\n"
-		"  --peers N      path: peers in the case with many (default %d)\n"
+		"  --peers N      path: peers in the case with many (default 1000); lookup: whose "
+		"memory\n"
+		"                 is measured (default 1000000)\n"
 		"  --json         one JSON object on standard output instead of a table\n"
 		"  --help         this, or what a command measures\n",
-		SECONDS_DEFAULT, PEERS_DEFAULT);
+		SECONDS_DEFAULT);
 }
 
 static bool number(const char *text, unsigned int max, unsigned int *out)
@@ -171,7 +228,7 @@ static int parse(int argc, char **argv, const struct command *c, struct bench_op
 			good = number(optarg, SECONDS_MAX, &o->seconds);
 			break;
 		case 'p':
-			if (!c->takes_peers) {
+			if (!c->peers) {
 				fprintf(stderr, "wgdp-bench: %s has no --peers\n", c->name);
 				return EXIT_FAILURE;
 			}
@@ -200,7 +257,7 @@ static int parse(int argc, char **argv, const struct command *c, struct bench_op
 
 int main(int argc, char **argv)
 {
-	struct bench_options o = {.seconds = SECONDS_DEFAULT, .peers = PEERS_DEFAULT};
+	struct bench_options o = {.seconds = SECONDS_DEFAULT};
 
 	if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
 		usage(stdout);
@@ -209,6 +266,7 @@ int main(int argc, char **argv)
 	for (unsigned int i = 0; argc >= 2 && i < N_COMMANDS; i++) {
 		if (strcmp(argv[1], commands[i].name) != 0)
 			continue;
+		o.peers = commands[i].peers;
 		if (parse(argc - 1, argv + 1, &commands[i], &o) != EXIT_SUCCESS)
 			return EXIT_FAILURE;
 		return commands[i].run(&o);

@@ -110,21 +110,31 @@ double bench_percentile(const struct bench_result *r, unsigned int percent)
 }
 
 /* Sample by sample, since both were taken right after each other. */
-double bench_ratio(const struct bench_result *r)
+static double ratio(const struct bench_result *r, const struct bench_result *to)
 {
-	unsigned int n = r->n < r->ratio_to->n ? r->n : r->ratio_to->n;
+	unsigned int n = r->n < to->n ? r->n : to->n;
 	double *ratios = need(malloc(n * sizeof(ratios[0]))), value;
 
 	for (unsigned int i = 0; i < n; i++)
-		ratios[i] = r->ratio_to->samples[i] / r->samples[i];
+		ratios[i] = to->samples[i] / r->samples[i];
 	value = percentile(ratios, n, 50);
 	free(ratios);
 	return value;
 }
 
+static double ratio_p5(const struct bench_result *r, const struct bench_result *to)
+{
+	return bench_percentile(to, 5) / bench_percentile(r, 5);
+}
+
+double bench_ratio(const struct bench_result *r)
+{
+	return ratio(r, r->ratio_to);
+}
+
 double bench_ratio_p5(const struct bench_result *r)
 {
-	return bench_percentile(r->ratio_to, 5) / bench_percentile(r, 5);
+	return ratio_p5(r, r->ratio_to);
 }
 
 static bool has_ratio(const struct bench_result *r)
@@ -132,18 +142,29 @@ static bool has_ratio(const struct bench_result *r)
 	return r->n && r->ratio_to && r->ratio_to->n;
 }
 
+static struct bench_summary *summary_new(struct bench_report *r, const struct bench_result *result,
+					 const struct bench_result *to)
+{
+	r->summary = need(realloc(r->summary, (r->n_summary + 1) * sizeof(r->summary[0])));
+	r->summary[r->n_summary] = (struct bench_summary){.result = result, .to = to};
+	return &r->summary[r->n_summary++];
+}
+
 void bench_summarise(struct bench_report *r, const struct bench_result *result, const char *format,
 		     ...)
 {
-	struct bench_summary *s;
+	struct bench_summary *s = summary_new(r, result, result->ratio_to);
 	va_list args;
 
-	r->summary = need(realloc(r->summary, (r->n_summary + 1) * sizeof(r->summary[0])));
-	s = &r->summary[r->n_summary++];
-	s->result = result;
 	va_start(args, format);
 	vsnprintf(s->what, sizeof(s->what), format, args);
 	va_end(args);
+}
+
+void bench_summarise_against(struct bench_report *r, const struct bench_result *result,
+			     const struct bench_result *to, const char *what)
+{
+	snprintf(summary_new(r, result, to)->what, BENCH_NAME_BYTES, "%s", what);
 }
 
 /* ---- the machine ---- */
@@ -183,17 +204,11 @@ bool bench_eal(bool *hugepages)
 {
 	bool huge = free_hugepages() >= HUGEPAGES_MIN;
 	char lcores[LINE_BYTES];
-	char *argv[] = {"wgdp-bench",
-			huge ? "--in-memory" : "--no-huge",
-			"--no-pci",
-			"--no-telemetry",
-			"--no-shconf",
-			"--log-level=error",
-			"-m",
-			huge ? "100" : "256",
-			"--iova-mode=va",
-			lcores,
-			NULL};
+	char *argv[] = {"wgdp-bench", huge ? "--in-memory" : "--no-huge", "--no-pci",
+			"--no-telemetry", "--no-shconf", "--log-level=error", "-m",
+			huge ? "100" : "256", "--iova-mode=va",
+			/* Only its tables for routes ask, where the CPU has it. */
+			"--force-max-simd-bitwidth=512", lcores, NULL};
 	cpu_set_t cpus;
 	int cpu = 0;
 
@@ -214,9 +229,14 @@ bool bench_eal(bool *hugepages)
 
 static json_t *result_json(const struct bench_result *r)
 {
-	json_t *j = json_pack("{s:s, s:f, s:s, s:i, s:f, s:f}", "name", r->name, "value",
-			      bench_percentile(r, 50), "unit", r->unit, "samples", (int)r->n, "p5",
-			      bench_percentile(r, 5), "p95", bench_percentile(r, 95));
+	json_t *j;
+
+	if (!r->n)
+		return json_pack("{s:s, s:s, s:s}", "name", r->name, "unit", r->unit, "left_out",
+				 r->note);
+	j = json_pack("{s:s, s:f, s:s, s:i, s:f, s:f}", "name", r->name, "value",
+		      bench_percentile(r, 50), "unit", r->unit, "samples", (int)r->n, "p5",
+		      bench_percentile(r, 5), "p95", bench_percentile(r, 95));
 
 	if (has_ratio(r)) {
 		json_object_set_new(j, "ratio", json_real(bench_ratio(r)));
@@ -233,10 +253,11 @@ static json_t *summary_json(const struct bench_report *r)
 	for (unsigned int i = 0; i < r->n_summary; i++) {
 		const struct bench_summary *s = &r->summary[i];
 
-		json_array_append_new(rows,
-				      json_pack("{s:s, s:s, s:f, s:f}", "what", s->what, "name",
-						s->result->name, "ratio", bench_ratio(s->result),
-						"ratio_p5", bench_ratio_p5(s->result)));
+		json_array_append_new(rows, json_pack("{s:s, s:s, s:f, s:f, s:s}", "what", s->what,
+						      "name", s->result->name, "ratio",
+						      ratio(s->result, s->to), "ratio_p5",
+						      ratio_p5(s->result, s->to), "ratio_to",
+						      s->to->name));
 	}
 	return rows;
 }
@@ -264,7 +285,7 @@ static int print_json(const struct bench_report *r)
 	int rc;
 
 	for (unsigned int i = 0; i < r->n; i++) {
-		if (r->results[i]->n)
+		if (r->results[i]->n || r->results[i]->note[0])
 			json_array_append_new(results, result_json(r->results[i]));
 	}
 	whole = need(json_pack("{s:s, s:o, s:o}", "bench", r->bench, "machine",
@@ -299,9 +320,9 @@ void bench_print_machine(const struct bench_report *r)
 		printf("%.3f core cycles per TSC cycle\n", r->core_per_tsc);
 }
 
-static void print_ratio(const struct bench_result *r)
+static void print_ratio(const struct bench_result *r, const struct bench_result *to)
 {
-	printf("   %6.2f %6.2f", bench_ratio(r), bench_ratio_p5(r));
+	printf("   %6.2f %6.2f", ratio(r, to), ratio_p5(r, to));
 }
 
 static void print_summary(const struct bench_report *r)
@@ -312,10 +333,31 @@ static void print_summary(const struct bench_report *r)
 		const struct bench_summary *s = &r->summary[i];
 
 		printf("%-40s", s->what);
-		print_ratio(s->result);
-		printf(" (%s)   %s\n", strrchr(s->result->ratio_to->name, '/') + 1,
-		       s->result->name);
+		print_ratio(s->result, s->to);
+		printf(" (%s)   %s\n", strrchr(s->to->name, '/') + 1, s->result->name);
 	}
+}
+
+/* With a digit more if it is small. */
+static void print_value(double value)
+{
+	printf(" %10.*f", value < 10 ? 2 : 1, value);
+}
+
+static void print_result(const struct bench_result *x)
+{
+	static const unsigned int percents[] = {50, 5, 95};
+
+	printf("%-40s", x->name);
+	for (unsigned int i = 0; x->n && i < sizeof(percents) / sizeof(percents[0]); i++)
+		print_value(bench_percentile(x, percents[i]));
+	if (!x->n)
+		printf(" %10s %s", "left out:", x->note);
+	if (has_ratio(x)) {
+		print_ratio(x, x->ratio_to);
+		printf(" (%s)", strrchr(x->ratio_to->name, '/') + 1);
+	}
+	putchar('\n');
 }
 
 static void print_table(const struct bench_report *r)
@@ -326,7 +368,7 @@ static void print_table(const struct bench_report *r)
 	for (unsigned int i = 0; i < r->n; i++) {
 		const struct bench_result *x = r->results[i];
 
-		if (!x->n)
+		if (!x->n && !x->note[0])
 			continue;
 		if (!last || strcmp(last->unit, x->unit) != 0)
 			printf("\n%-40s %10s %10s %10s   %s\n", x->unit, "median", "p5", "p95",
@@ -334,13 +376,7 @@ static void print_table(const struct bench_report *r)
 		else if (!same_load(last->name, x->name))
 			putchar('\n');
 		last = x;
-		printf("%-40s %10.1f %10.1f %10.1f", x->name, bench_percentile(x, 50),
-		       bench_percentile(x, 5), bench_percentile(x, 95));
-		if (has_ratio(x)) {
-			print_ratio(x);
-			printf(" (%s)", strrchr(x->ratio_to->name, '/') + 1);
-		}
-		putchar('\n');
+		print_result(x);
 	}
 	print_summary(r);
 }
