@@ -15,6 +15,8 @@
 
 #define LANES  8
 #define GROUPS (DP_TRIE_BULK_MAX / LANES)
+/* Packed nodes with at most so many bits have entries near their index. */
+#define PREFETCH_BITS_MAX 9
 
 struct lanes {
 	__m512i hi, lo;
@@ -63,6 +65,24 @@ static inline __m512i words_of(__m512i nodes)
 					lane_byte(nodes, 2));
 
 	return _mm512_sllv_epi64(_mm512_set1_epi64(1), bits);
+}
+
+/* Entries of nodes with short indices lie right behind them: on their way at the same time, they
+ * are there when the index has told which one it is. */
+static inline void prefetch_entries(struct entries e, __m512i nodes, const char *base)
+{
+	const __m512i bits_most = _mm512_set1_epi64(HALF_BITS - PREFETCH_BITS_MAX);
+	__mmask8 small = _mm512_cmpge_epu64_mask(lane_byte(nodes, 2), bits_most);
+	__m512i at = _mm512_maskz_slli_epi64(small, _mm512_add_epi64(e.slots, words_of(nodes)), 3);
+	uint64_t offsets[LANES];
+
+	if (small == 0)
+		return;
+	_mm512_storeu_si512(offsets, at);
+	for (unsigned int k = 0; k < LANES; k++) {
+		__builtin_prefetch(base + offsets[k]);
+		__builtin_prefetch(base + offsets[k] + 64);
+	}
 }
 
 /* For lanes at packed nodes: from the slot's number to its entry. */
@@ -122,8 +142,10 @@ static inline bool step(struct lanes *l, const char *base, bool wide)
 				    lane_byte(l->slot, 2));
 	e.slots = _mm512_srli_epi64(l->slot, 32);
 	mask = _mm512_mask_test_epi64_mask(going, l->slot, _mm512_set1_epi64(SLOT_PACKED));
-	if (mask != 0)
+	if (mask != 0) {
+		prefetch_entries(e, l->slot, base);
 		e = unpack(e, mask, l->slot, base);
+	}
 	l->skipped |= _mm512_mask_test_epi64_mask(going, l->slot, _mm512_set1_epi64(SLOT_SKIP));
 	l->above = _mm512_mask_mov_epi64(l->above, going, l->slot);
 	l->slot = _mm512_mask_i64gather_epi64(l->slot, going, _mm512_add_epi64(e.slots, e.entry),
