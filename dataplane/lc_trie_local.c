@@ -63,20 +63,32 @@ static void local_enter(struct dp_trie *t, struct node *n, uint32_t first, uint3
 	n->locals++;
 }
 
-void dp_trie_local_remove(struct dp_trie *t, struct node *n, uint32_t first, uint32_t ref)
+/* Where a local prefix is, another one takes its place: the next shorter one, or another record. */
+static void hand_over(struct dp_trie *t, struct node *n, uint32_t first, uint32_t old, uint32_t ref)
 {
-	unsigned int len = record_len(t, ref);
-	uint32_t parent = record_links(t, ref)->parent;
+	unsigned int len = record_len(t, old);
 
 	for (uint32_t i = first; i < first + covered(n, len); i = node_next(t, n, i)) {
 		uint32_t top = node_top(t, n, i);
 
-		if (top == ref)
-			set_top(t, n, i, parent);
+		if (top == old)
+			set_top(t, n, i, ref);
 		else
-			record_links(t, lowest_over(t, top, len))->parent = parent;
+			record_set_parent(t, lowest_over(t, top, len), ref);
 	}
+}
+
+void dp_trie_local_remove(struct dp_trie *t, struct node *n, uint32_t first, uint32_t ref)
+{
+	hand_over(t, n, first, ref, record_parent(t, ref));
 	n->locals--;
+}
+
+void dp_trie_local_replace(struct dp_trie *t, struct node *n, uint32_t first, uint32_t old,
+			   uint32_t ref)
+{
+	record_set_parent(t, ref, record_parent(t, old));
+	hand_over(t, n, first, old, ref);
 }
 
 int dp_trie_local_add(struct dp_trie *t, struct place *p, uint32_t ref)
@@ -97,21 +109,4 @@ int dp_trie_local_add(struct dp_trie *t, struct place *p, uint32_t ref)
 	dp_trie_local_find(t, p->node, p->i, record_len(t, ref), &record_links(t, ref)->parent);
 	local_enter(t, p->node, p->i, ref);
 	return 0;
-}
-
-/* Another record takes the place of a local prefix's. */
-void dp_trie_local_replace(struct dp_trie *t, struct node *n, uint32_t first, uint32_t old,
-			   uint32_t ref)
-{
-	unsigned int len = record_len(t, ref);
-
-	record_links(t, ref)->parent = record_links(t, old)->parent;
-	for (uint32_t i = first; i < first + covered(n, len); i = node_next(t, n, i)) {
-		uint32_t top = node_top(t, n, i);
-
-		if (top == old)
-			set_top(t, n, i, ref);
-		else
-			record_links(t, lowest_over(t, top, len))->parent = ref;
-	}
 }

@@ -523,7 +523,9 @@ size_t dp_trie_node_bytes(const struct dp_trie *t, const struct node *n);
 uint64_t dp_trie_node_slot(const struct dp_trie *t, const struct node *n);
 /* Prefixes at a target and below it; 0: no target. */
 uint32_t dp_trie_weight(const struct dp_trie *t, uint64_t target);
-/* The same node with tops, in its place; NULL: out of memory. */
+/* A copy, plain and with tops; NULL: out of memory. */
+struct node *dp_trie_node_plain(struct dp_trie *t, const struct node *n);
+/* That in the place of the node at a slot; NULL: out of memory. */
 struct node *dp_trie_node_add_tops(struct dp_trie *t, _Atomic uint64_t *at);
 /* Another node takes the place of the one at a slot, which is retired. */
 void dp_trie_replace_node(struct dp_trie *t, _Atomic uint64_t *at, struct node *n);

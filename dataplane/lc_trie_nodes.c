@@ -89,20 +89,29 @@ void dp_trie_replace_node(struct dp_trie *t, _Atomic uint64_t *at, struct node *
 	dp_trie_node_retire(t, old);
 }
 
+struct node *dp_trie_node_plain(struct dp_trie *t, const struct node *n)
+{
+	struct node *to = dp_trie_node_new(t, node_key(t, n), n->pos, n->bits, true);
+
+	if (to == NULL)
+		return NULL;
+	to->targets = n->targets;
+	to->full = n->full;
+	to->locals = n->locals;
+	to->weight = n->weight;
+	for (uint32_t i = 0; i < node_size(n); i++) {
+		slot_store(node_slots(t, to) + i, node_get(t, n, i));
+		top_store(node_tops(t, to) + i, node_top(t, n, i));
+	}
+	return to;
+}
+
 struct node *dp_trie_node_add_tops(struct dp_trie *t, _Atomic uint64_t *at)
 {
-	const struct node *old = node_at(t, slot_load(at));
-	struct node *n = dp_trie_node_new(t, node_key(t, old), old->pos, old->bits, true);
+	struct node *n = dp_trie_node_plain(t, node_at(t, slot_load(at)));
 
-	if (n == NULL)
-		return NULL;
-	n->targets = old->targets;
-	n->full = old->full;
-	n->locals = old->locals;
-	n->weight = old->weight;
-	for (uint32_t i = 0; i < node_size(n); i++)
-		slot_store(node_slots(t, n) + i, slot_load(node_slots(t, old) + i));
-	dp_trie_replace_node(t, at, n);
+	if (n != NULL)
+		dp_trie_replace_node(t, at, n);
 	return n;
 }
 

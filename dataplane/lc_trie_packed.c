@@ -136,23 +136,6 @@ struct node *dp_trie_pack(struct dp_trie *t, struct node *n)
 	return to;
 }
 
-static struct node *unpacked(struct dp_trie *t, const struct node *n)
-{
-	struct node *to = dp_trie_node_new(t, node_key(t, n), n->pos, n->bits, true);
-
-	if (to == NULL)
-		return NULL;
-	to->targets = n->targets;
-	to->full = n->full;
-	to->locals = n->locals;
-	to->weight = n->weight;
-	for (uint32_t i = 0; i < node_size(n); i++) {
-		slot_store(node_slots(t, to) + i, node_get(t, n, i));
-		top_store(node_tops(t, to) + i, node_top(t, n, i));
-	}
-	return to;
-}
-
 static bool begins(const struct dp_trie *t, const struct node *n, uint32_t i)
 {
 	return i >= node_size(n) || (slot_load(node_slots(t, n) + i / 32) >> i % 32 & 1) != 0;
@@ -183,7 +166,7 @@ struct node *dp_trie_split_entries(struct dp_trie *t, _Atomic uint64_t *at, uint
 	if (!n->packed || (begins(t, n, from) && begins(t, n, to)))
 		return n;
 	more = pays(t, n->bits, node_entries(t, n) + 2, UNPACK_PERCENT) ? with_marks(t, n, from, to)
-									: unpacked(t, n);
+									: dp_trie_node_plain(t, n);
 	if (more != NULL)
 		dp_trie_replace_node(t, at, more);
 	return more;
