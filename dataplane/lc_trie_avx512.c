@@ -21,7 +21,6 @@
 struct lanes {
 	__m512i hi, lo;
 	__m512i slot, above; /* where the lane is, and where it came from */
-	__m512i skip;	     /* the last node on its way before which bits were skipped */
 	__m512i top;	     /* of the last top that it passed, where its reference is, in bytes */
 	__mmask8 valid, skipped, passed_top;
 };
@@ -44,7 +43,7 @@ static inline void load(struct lanes *l, uint64_t root, const uint64_t *hi, cons
 	l->valid = n >= LANES ? 0xff : (__mmask8)((1u << n) - 1);
 	l->skipped = l->passed_top = 0;
 	l->slot = _mm512_maskz_set1_epi64(l->valid, (long long)root);
-	l->above = l->skip = l->top = _mm512_setzero_si512();
+	l->above = l->top = _mm512_setzero_si512();
 	l->hi = _mm512_maskz_loadu_epi64(l->valid, hi);
 	l->lo = lo == NULL ? _mm512_setzero_si512() : _mm512_maskz_loadu_epi64(l->valid, lo);
 }
@@ -147,9 +146,7 @@ static inline bool step(struct lanes *l, const char *base, bool wide)
 		prefetch_entries(e, l->slot, base);
 		e = unpack(e, mask, l->slot, base);
 	}
-	mask = _mm512_mask_test_epi64_mask(going, l->slot, _mm512_set1_epi64(SLOT_SKIP));
-	l->skip = _mm512_mask_mov_epi64(l->skip, mask, l->slot);
-	l->skipped |= mask;
+	l->skipped |= _mm512_mask_test_epi64_mask(going, l->slot, _mm512_set1_epi64(SLOT_SKIP));
 	l->above = _mm512_mask_mov_epi64(l->above, going, l->slot);
 	l->slot = _mm512_mask_i64gather_epi64(l->slot, going, _mm512_add_epi64(e.slots, e.entry),
 					      base, DP_ARENA_UNIT_BYTES);
@@ -197,17 +194,16 @@ static inline __m512i values_of(const struct lanes *l, const char *base, bool wi
 {
 	__mmask8 leaf = _mm512_testn_epi64_mask(l->slot, _mm512_set1_epi64(SLOT_LOCAL)), right;
 	__mmask8 asked = leaf | l->skipped;
-	__m512i at = offset_of(l->skip), word = l->slot, len = lane_byte(l->skip, 1);
+	__m512i at = offset_of(l->above), word = l->slot, len = lane_byte(l->above, 1);
 
 	if (asked == 0)
 		return _mm512_srli_epi64(word, VALUE_SHIFT);
 	if (wide) {
-		__mmask8 low = _mm512_test_epi64_mask(l->skip, _mm512_set1_epi64(SLOT_LOW));
+		__mmask8 low = _mm512_test_epi64_mask(l->above, _mm512_set1_epi64(SLOT_LOW));
 
 		len = _mm512_mask_add_epi64(len, low, len, _mm512_set1_epi64(HALF_BITS));
 	}
-	/* A node's key, which ends where its slots begin; what comes after it has been looked at.
-	 */
+	/* The key of a node ends where its slots begin. */
 	at = _mm512_sub_epi64(at, _mm512_set1_epi64(wide ? 16 : 8));
 	if (leaf != 0) {
 		__m512i record = offset_of(l->slot);

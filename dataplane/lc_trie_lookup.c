@@ -78,29 +78,28 @@ static inline void *top_value(const struct dp_trie *t, uint64_t node_slot, const
 	return value_for(t, top_load(tops + e->entry), key);
 }
 
-/* The value that a reader came to, if it is its key's. skip: the slot of the last node before which
- * bits were skipped, or 0. Those after it have been looked at, one node after the other. */
-static inline void *end_value(const struct dp_trie *t, uint64_t skip, uint64_t slot,
+/* The value that a reader came to, from a node (or the root: 0), if it is its key's. */
+static inline void *end_value(const struct dp_trie *t, uint64_t node_slot, uint64_t slot,
 			      struct dp_trie_key key)
 {
+	const struct node *n;
+
 	if ((slot & SLOT_LOCAL) == 0)
 		return value_for(t, slot_ref(slot), key);
-	if (skip != 0 && key_common(node_key(t, node_at(t, skip)), key) < slot_pos(skip))
-		return NULL;
-	return word_value(slot);
+	n = node_at(t, node_slot);
+	return key_common(node_key(t, n), key) >= slot_pos(node_slot) ? word_value(slot) : NULL;
 }
 
 /* All places from the top down. */
 static void *walk(const struct dp_trie *t, struct dp_trie_key key)
 {
 	void *best = any_value(t), *value;
-	uint64_t slot = slot_load(&t->root), above, skip = 0;
+	uint64_t slot = slot_load(&t->root), above = 0;
 
 	while ((slot & SLOT_NODE) != 0) {
 		struct entries e = entries_of(t, slot, key);
 
 		above = slot;
-		skip = (slot & SLOT_SKIP) != 0 ? slot : skip;
 		slot = slot_load(e.slots + e.entry);
 		if ((slot & SLOT_TOP) != 0) {
 			value = top_value(t, above, &e, key);
@@ -108,7 +107,7 @@ static void *walk(const struct dp_trie *t, struct dp_trie_key key)
 				best = value;
 		}
 	}
-	value = end_value(t, skip, slot, key);
+	value = end_value(t, above, slot, key);
 	return value != NULL ? value : best;
 }
 
@@ -128,7 +127,7 @@ void *dp_trie_lookup(const struct dp_trie *t, struct dp_trie_key key)
 
 /* All keys go down a level in each round; a slot is looked at a round after its prefetch. */
 static void descend(const struct dp_trie *t, const struct dp_trie_key *keys, uint64_t *slots,
-		    uint64_t *skips, uint8_t *seen, unsigned int n)
+		    uint64_t *above, uint8_t *seen, unsigned int n)
 {
 	_Atomic uint64_t *at[DP_TRIE_BULK_MAX];
 	uint8_t going[DP_TRIE_BULK_MAX];
@@ -137,7 +136,7 @@ static void descend(const struct dp_trie *t, const struct dp_trie_key *keys, uin
 
 	for (unsigned int k = 0; k < n; k++) {
 		slots[k] = root;
-		skips[k] = 0;
+		above[k] = 0;
 		seen[k] = 0;
 		going[k] = (uint8_t)k;
 	}
@@ -156,8 +155,7 @@ static void descend(const struct dp_trie *t, const struct dp_trie_key *keys, uin
 		for (unsigned int j = 0; j < n_going; j++) {
 			unsigned int k = going[j];
 
-			if ((slots[k] & SLOT_SKIP) != 0)
-				skips[k] = slots[k];
+			above[k] = slots[k];
 			slots[k] = slot_load(at[k]);
 			seen[k] |= (uint8_t)(slots[k] & SLOT_TOP);
 			going[left] = (uint8_t)k;
@@ -171,19 +169,19 @@ void dp_trie_lookup_bulk_scalar(const struct dp_trie *t, const uint64_t *hi, con
 				void **values, unsigned int n)
 {
 	struct dp_trie_key keys[DP_TRIE_BULK_MAX];
-	uint64_t slots[DP_TRIE_BULK_MAX], skips[DP_TRIE_BULK_MAX];
+	uint64_t slots[DP_TRIE_BULK_MAX], above[DP_TRIE_BULK_MAX];
 	uint8_t seen[DP_TRIE_BULK_MAX];
 	struct start start = dp_trie_start(t);
 
 	for (unsigned int k = 0; k < n; k++)
 		keys[k] = (struct dp_trie_key){hi[k], t->bits == 32 ? 0 : lo[k]};
-	descend(t, keys, slots, skips, seen, n);
+	descend(t, keys, slots, above, seen, n);
 	for (unsigned int k = 0; k < n; k++) {
 		if ((slots[k] & SLOT_LOCAL) == 0)
 			__builtin_prefetch(record_at(t, slot_ref(slots[k])));
 	}
 	for (unsigned int k = 0; k < n; k++) {
-		values[k] = end_value(t, skips[k], slots[k], keys[k]);
+		values[k] = end_value(t, above[k], slots[k], keys[k]);
 		if (values[k] != NULL)
 			continue;
 		if (seen[k] == 0 && dp_trie_changes(t) == start.changes)

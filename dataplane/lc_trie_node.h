@@ -28,9 +28,9 @@
  * A prefix between the end of a node and a node below would be neither: it gets a node of one bit
  * of its own, in which it is local. /0 has a place of its own in the trie.
  *
- * At the end a reader compares its key with the record's, or else with what all keys begin with
- * below the last node before which bits were skipped. If they differ, or nothing is there, it takes
- * the last top that it passed on its way and that holds its key.
+ * At the end a reader compares its key with the record's, or with what all keys below the last node
+ * begin with. If they differ, or nothing is there, it takes the last top that it passed on its way
+ * and that holds its key.
  *
  * A slot's targets are nodes and leaves. A node has at least two targets and local prefixes in all;
  * with fewer it is taken out. How many slots it may have depends on the prefixes in it and below,
