@@ -54,7 +54,6 @@ static void count_locals(const struct dp_trie *t, struct half *h, uint32_t i)
 static struct half half_of(const struct dp_trie *t, const struct node *n, unsigned int which)
 {
 	struct half h = {.of = n, .first = which << (n->bits - 1)};
-	unsigned int end = node_end(n);
 
 	for (uint32_t i = h.first; i < h.first + node_size(n) / 2; i++) {
 		uint64_t target = node_target(t, n, i);
@@ -63,7 +62,7 @@ static struct half half_of(const struct dp_trie *t, const struct node *n, unsign
 			h.targets++;
 			h.weight += dp_trie_weight(t, target);
 			h.only = target;
-			h.full += (target & SLOT_NODE) != 0 && slot_pos(target) == end;
+			h.full += node_is_full(n, target);
 		}
 		if (n->locals != 0)
 			count_locals(t, &h, i);

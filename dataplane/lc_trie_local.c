@@ -13,9 +13,9 @@ uint32_t dp_trie_local_find(const struct dp_trie *t, const struct node *n, uint3
 	uint32_t ref = node_top(t, n, i);
 
 	while (ref != 0 && record_len(t, ref) > len)
-		ref = record_links(t, ref)->parent;
+		ref = record_parent(t, ref);
 	if (ref != 0 && record_len(t, ref) == len) {
-		*shorter = record_links(t, ref)->parent;
+		*shorter = record_parent(t, ref);
 		return ref;
 	}
 	*shorter = ref;
@@ -40,7 +40,7 @@ static void set_top(struct dp_trie *t, struct node *n, uint32_t i, uint32_t ref)
 static uint32_t lowest_over(const struct dp_trie *t, uint32_t ref, unsigned int len)
 {
 	for (;;) {
-		uint32_t parent = record_links(t, ref)->parent;
+		uint32_t parent = record_parent(t, ref);
 
 		if (parent == 0 || record_len(t, parent) <= len)
 			return ref;
@@ -58,7 +58,7 @@ static void local_enter(struct dp_trie *t, struct node *n, uint32_t first, uint3
 		if (top == 0 || record_len(t, top) < len)
 			set_top(t, n, i, ref);
 		else
-			record_links(t, lowest_over(t, top, len))->parent = ref;
+			record_set_parent(t, lowest_over(t, top, len), ref);
 	}
 	n->locals++;
 }

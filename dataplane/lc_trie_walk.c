@@ -29,7 +29,7 @@ static bool show_locals(const struct walk *w, const struct node *n, uint32_t i)
 	uint32_t refs[NODE_BITS_MAX];
 	unsigned int depth = 0;
 
-	for (uint32_t ref = node_top(w->t, n, i); ref != 0; ref = record_links(w->t, ref)->parent) {
+	for (uint32_t ref = node_top(w->t, n, i); ref != 0; ref = record_parent(w->t, ref)) {
 		struct dp_trie_key key = record_key(w->t, record_at(w->t, ref));
 
 		if (key_bits(key, n->pos, n->bits) != i)

@@ -269,6 +269,32 @@ static void listed(void **state)
 	test_rcu_free(&rcu);
 }
 
+/* In parts, IPv4 first; others keep theirs. */
+static void removed_in_parts(void **state)
+{
+	const char *of_x[] = {"10.0.0.0/8", "10.1.0.0/16", "10.1.2.3/32", "fd00::/8", "::/0"};
+	const size_t parts[] = {2, 2, 1, 0};
+	struct test_rcu rcu = test_rcu_new(1);
+	struct dp_allowed *a = dp_allowed_new(rcu.reclaim);
+	struct dp_peer x = {0}, y = {0};
+
+	(void)state;
+	for (size_t i = 0; i < 5; i++)
+		assert_int_equal(insert(a, of_x[i], &x), 0);
+	assert_int_equal(insert(a, "10.1.2.0/24", &y), 0);
+	assert_int_equal(dp_allowed_remove_some(a, &x, 0), 0);
+	for (size_t i = 0, left = 6; i < 4; i++) {
+		assert_int_equal(dp_allowed_remove_some(a, &x, 2), parts[i]);
+		left -= parts[i];
+		assert_int_equal(dp_allowed_count(a), left);
+		assert_ptr_equal(lookup(a, "10.1.2.4"), &y);
+	}
+	assert_null(lookup(a, "10.1.3.1"));
+	assert_null(lookup(a, "fd00::1"));
+	dp_allowed_free(a);
+	test_rcu_free(&rcu);
+}
+
 /* ---- random changes against a plain list ---- */
 
 #define LIST_MAX    300
@@ -560,9 +586,10 @@ static void routes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(kernel_static), cmocka_unit_test(deepest),
-		cmocka_unit_test(listed),	 cmocka_unit_test(churn),
-		cmocka_unit_test(out_of_memory), cmocka_unit_test(routes),
+		cmocka_unit_test(kernel_static),    cmocka_unit_test(deepest),
+		cmocka_unit_test(listed),	    cmocka_unit_test(churn),
+		cmocka_unit_test(removed_in_parts), cmocka_unit_test(out_of_memory),
+		cmocka_unit_test(routes),
 	};
 
 	return UNIT_RUN(tests);
