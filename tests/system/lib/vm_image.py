@@ -17,6 +17,8 @@ ALWAYS_MODULES = ["virtio_pci", "virtio_console"]
 # busybox's own ip, ping and mount do less than these; so Debian's shell, which prefers the PATH.
 ALWAYS_PROGRAMS = ["dash"]
 INIT = """#!/bin/busybox sh
+umask 022
+/bin/busybox chmod 755 /
 /bin/busybox mkdir -p /applets /dev /proc /sys /tmp /run /var /etc /root
 /bin/busybox --install -s /applets
 export PATH=/usr/sbin:/usr/bin:/applets HOME=/root
