@@ -10,7 +10,8 @@ import subprocess
 from lib import gateway, process, vm
 
 # DPDK loads every plugin there is; these are enough.
-PLUGINS = ["bus_pci", "bus_vdev", "mempool_ring", "mempool_stack", "net_e1000", "net_virtio", "net_af_packet"]
+PLUGINS = ["bus_pci", "bus_vdev", "mempool_ring", "mempool_stack", "net_e1000", "net_virtio",
+           "net_af_packet"]
 PLUGIN_PATTERN = "/usr/lib/*/dpdk/pmds-*/librte_{}.so.*.*"
 MODULES = ["virtio_net", "vfio-pci", "vfio_iommu_type1", "uio_pci_generic", "tun"]
 PROGRAMS = ["ip", "ping", "iperf3"]
