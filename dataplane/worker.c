@@ -45,6 +45,7 @@ static bool attach(struct dp_worker *w, struct dp_note *note)
 	note->iface = NULL;
 	note->route = NULL;
 	note->out = NULL;
+	note->inner_off = 0;
 	switch (note->ask) {
 	case DP_ASK_FRAME:
 	case DP_ASK_OUT:

@@ -65,8 +65,12 @@ static void open_port(struct path *p, uint16_t i, uint16_t n_queues, const char 
 	p->tx[i] = rte_ring_create(ring, PORT_RING, SOCKET_ID_ANY, 0);
 	assert_true(p->rx[i] && p->tx[i]);
 	snprintf(ring, sizeof(ring), "port%u", serial);
-	struct rte_ring *rx[] = {p->rx[i], p->rx[i]}, *tx[] = {p->tx[i], p->tx[i]};
+	struct rte_ring *rx[PATH_WORKERS_MAX], *tx[PATH_WORKERS_MAX];
 
+	for (unsigned int q = 0; q < PATH_WORKERS_MAX; q++) {
+		rx[q] = p->rx[i];
+		tx[q] = p->tx[i];
+	}
 	eth = rte_eth_from_rings(ring, rx, n_queues, tx, n_queues, 0);
 	assert_true(eth >= 0);
 	assert_int_equal(rte_eth_dev_configure((uint16_t)eth, n_queues, n_queues, &conf), 0);
@@ -199,8 +203,8 @@ static void open_peer(struct path *p, unsigned int n)
 
 void path_open(struct path *p, uint16_t n_workers)
 {
-	static const int cpus[2] = {0, 0};
-	static const unsigned int lcores[2] = {0, 0};
+	static const int cpus[PATH_WORKERS_MAX];
+	static const unsigned int lcores[PATH_WORKERS_MAX];
 	struct dp_settings settings = {
 		.cpus = cpus,
 		.lcores = lcores,
