@@ -25,6 +25,8 @@
 #ifndef RUN_MS
 #define RUN_MS 2500
 #endif
+#define RUN_MAX_MS     40000
+#define HELPED_MIN     1000 /* packets */
 #define WORKERS	       3
 #define PORTS	       2
 #define FLOWS	       4 /* of a worker and peer in each direction */
@@ -380,9 +382,30 @@ static void *stop_them(void *arg)
 	return NULL;
 }
 
-/* Control's part: what workers report is taken, sessions come and go, what is retired is freed. */
-static void control(struct run *r, uint64_t until_ns)
+static uint64_t sum(const struct run *r, size_t offset)
 {
+	uint64_t n = 0;
+
+	for (unsigned int w = 0; w < WORKERS; w++)
+		n += dp_counted(
+			(const _Atomic uint64_t *)((const char *)r->p.dp->workers[w] + offset));
+	return n;
+}
+
+#define SUM(r, field) sum(r, offsetof(struct dp_worker, field))
+
+/* For the time of a test, or longer on a machine so busy that workers have hardly come to help. */
+static bool goes_on(const struct run *r, uint64_t began_ns)
+{
+	uint64_t ns = boottime_ns() - began_ns;
+
+	return ns < RUN_MS * MS || (SUM(r, spreads.helped) < HELPED_MIN && ns < RUN_MAX_MS * MS);
+}
+
+/* Control's part: what workers report is taken, sessions come and go, what is retired is freed. */
+static void control(struct run *r)
+{
+	uint64_t began_ns = boottime_ns();
 	struct dp_session *old[PATH_PEERS + 1] = {0}, *now[PATH_PEERS + 1];
 	uint64_t rekey_ns = 0, swap_ns = 0;
 	uint32_t generation = 1;
@@ -392,7 +415,8 @@ static void control(struct run *r, uint64_t until_ns)
 		now[n] = new_session(r, n, generation);
 	}
 	atomic_store(&r->quiet, false);
-	for (uint64_t ns; (ns = boottime_ns()) < until_ns;) {
+	for (uint64_t ns; goes_on(r, began_ns);) {
+		ns = boottime_ns();
 		path_drain(&r->p);
 		dp_reclaim_poll(r->p.dp->reclaim);
 		if (ns >= swap_ns + 300 * MS) {
@@ -411,18 +435,6 @@ static void control(struct run *r, uint64_t until_ns)
 		}
 	}
 }
-
-static uint64_t sum(const struct run *r, size_t offset)
-{
-	uint64_t n = 0;
-
-	for (unsigned int w = 0; w < WORKERS; w++)
-		n += dp_counted(
-			(const _Atomic uint64_t *)((const char *)r->p.dp->workers[w] + offset));
-	return n;
-}
-
-#define SUM(r, field) sum(r, offsetof(struct dp_worker, field))
 
 /* Each packet ended once, and of those that did not come out it is known why. */
 static void check(struct run *r)
@@ -450,17 +462,19 @@ static void check(struct run *r)
 	known = SUM(r, counters.drops[DP_DROP_no_session]) +
 		SUM(r, counters.drops[DP_DROP_replay]) +
 		SUM(r, counters.drops[DP_DROP_spread_full]);
-	print_message("# no_session %lu, replay %lu, spread_full %lu\n",
-		      SUM(r, counters.drops[DP_DROP_no_session]),
-		      SUM(r, counters.drops[DP_DROP_replay]),
-		      SUM(r, counters.drops[DP_DROP_spread_full]));
+	for (unsigned int d = 0; d < DP_DROP_N; d++) {
+		uint64_t n = SUM(r, counters.drops[d]);
+
+		if (n)
+			print_message("# %s %lu\n", dp_drop_name((enum dp_drop)d), n);
+	}
 	assert_int_equal(path_drops(&r->p), known);
 	assert_int_equal(SUM(r, counters.rx), in);
 	assert_int_equal(SUM(r, counters.tx), out);
 	assert_int_equal(in, out + known);
 	assert_int_equal(SUM(r, spreads.given), SUM(r, spreads.own) + SUM(r, spreads.helped));
 	assert_true(out > 1000);
-	assert_true(SUM(r, spreads.helped) > 100);
+	assert_true(SUM(r, spreads.helped) >= HELPED_MIN);
 	assert_true(SUM(r, spreads.on) > 0);
 }
 
@@ -483,7 +497,7 @@ static void go(enum dp_spread_mode mode)
 	for (unsigned int w = 0; w < WORKERS; w++)
 		assert_int_equal(pthread_create(&workers[w], NULL, work, r->p.dp->workers[w]), 0);
 	assert_int_equal(pthread_create(&stopping, NULL, stop_them, &stopper), 0);
-	control(r, boottime_ns() + RUN_MS * MS);
+	control(r);
 	atomic_store(&r->quiet, true);
 	atomic_store(&r->stop, true);
 	pthread_join(stopping, NULL);
