@@ -155,6 +155,17 @@ static void take_time(struct job *job)
 	job->cycles = (double)(end - begin) / (job->crew->n_queues * BENCH_QUEUE_PACKETS);
 }
 
+/* A driver's buffers go round on its worker's CPU. Through the pool those of a round would change
+ * from one worker to another, and each would find them in the other's cache. */
+static void keep_buffers(struct bench_preparer *p, struct rte_mbuf **pkts, unsigned int n)
+{
+	unsigned int kept = RTE_MIN(n, BENCH_QUEUE_PACKETS - p->n_stock);
+
+	memcpy(p->stock + p->n_stock, pkts, kept * sizeof(pkts[0]));
+	p->n_stock += kept;
+	rte_pktmbuf_free_bulk(pkts + kept, n - kept);
+}
+
 static void look_at_arrivals(struct bench_member *m)
 {
 	struct bench_memory_queue *out = &port_out(m->job)->queues[m->w->id];
@@ -164,7 +175,7 @@ static void look_at_arrivals(struct bench_member *m)
 
 	if (wrong)
 		go_wrong(m->job, wrong);
-	rte_pktmbuf_free_bulk(out->sent, bench_memory_sent(out));
+	keep_buffers(&m->preparer, out->sent, bench_memory_sent(out));
 	bench_memory_reset(out);
 	bench_memory_reset(queue_in(m));
 }
@@ -260,7 +271,10 @@ static int open_members(struct bench_crew *c)
 			.random = i + 1,
 			.first = i,
 			.step = c->n_queues,
+			.stock = malloc(BENCH_QUEUE_PACKETS * sizeof(m->preparer.stock[0])),
 		};
+		if (!m->preparer.stock)
+			return -ENOMEM;
 	}
 	return 0;
 }
@@ -298,6 +312,12 @@ void bench_crew_close(struct bench_crew *c)
 		return;
 	for (unsigned int i = 0; i < 2; i++)
 		bench_memory_port_close(&c->ports[i]);
+	for (unsigned int i = 0; c->members && i < c->n_workers; i++) {
+		struct bench_preparer *p = &c->members[i].preparer;
+
+		rte_pktmbuf_free_bulk(p->stock, p->n_stock);
+		free(p->stock);
+	}
 	free(c->members);
 	bench_gateway_close(&c->g);
 	memset(c, 0, sizeof(*c));

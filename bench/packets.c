@@ -208,6 +208,20 @@ static void seal_messages(struct bench_preparer *b, struct dp_batch *batch, enum
 	}
 }
 
+/* As dp_packet_new() leaves it. */
+static struct rte_mbuf *take_buffer(struct bench_preparer *b, struct bench_gateway *g)
+{
+	struct rte_mbuf *m;
+
+	if (b->n_stock == 0)
+		return dp_packet_new(g->dp);
+	m = b->stock[--b->n_stock];
+	rte_pktmbuf_reset(m);
+	memset(dp_note(m), 0, sizeof(struct dp_note));
+	dp_note(m)->port_id = DP_PORT_NONE;
+	return m;
+}
+
 static struct bench_peer *pick(struct bench_preparer *b, const struct bench_gateway *g)
 {
 	unsigned int n = (g->n_peers - b->first + b->step - 1) / b->step;
@@ -224,7 +238,7 @@ bool bench_prepare_batch(struct bench_preparer *b, struct bench_gateway *g,
 	batch->n = 0;
 	for (unsigned int i = 0; i < DP_BATCH_MAX; i++) {
 		struct bench_peer *p = pick(b, g);
-		struct rte_mbuf *m = dp_packet_new(g->dp);
+		struct rte_mbuf *m = take_buffer(b, g);
 
 		if (!m)
 			return false;

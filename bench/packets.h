@@ -41,6 +41,9 @@ struct bench_preparer {
 	struct cr_aead *aead;
 	uint64_t random;	  /* state; not 0 */
 	unsigned int first, step; /* the peers first, first + step, ... take part */
+	/* Buffers that are taken before those of the pool, the last one first. */
+	struct rte_mbuf **stock;
+	unsigned int n_stock;
 };
 
 /* Fills one batch with the packets of the load from the at-th on. False: out of buffers. */
