@@ -273,6 +273,14 @@ bool path_udp_sum_right(const uint8_t *ip)
 	return folded(udp_sum(ip)) == 0xffff;
 }
 
+/* As senders write it: 0 means that there is none. */
+static uint16_t udp_check(const uint8_t *ip)
+{
+	uint16_t sum = (uint16_t)~folded(udp_sum(ip));
+
+	return sum ? sum : UINT16_MAX;
+}
+
 size_t path_ip(uint8_t *out, const char *from, const char *to, size_t len)
 {
 	uint8_t a[16], b[16];
@@ -295,7 +303,7 @@ size_t path_ip(uint8_t *out, const char *from, const char *to, size_t len)
 		put16(out + header + 2, UDP_TO);
 		put16(out + header + 4, len - header);
 		put16(out + header + 6, 0);
-		put16(out + header + 6, (uint16_t)~folded(udp_sum(out)));
+		put16(out + header + 6, udp_check(out));
 	}
 	if (v4)
 		path_ipv4_sum(out);
@@ -327,7 +335,7 @@ void path_udp(struct path_frame *f, const struct path *p, unsigned int port, con
 	if (len)
 		memcpy(ip + header + 8, payload, len);
 	put16(ip + header + 6, 0);
-	put16(ip + header + 6, (uint16_t)~folded(udp_sum(ip)));
+	put16(ip + header + 6, udp_check(ip));
 	path_ethernet(f, p, port, ip, header + 8 + len);
 }
 
