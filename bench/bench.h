@@ -8,8 +8,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define BENCH_NAME_BYTES 64
-#define BENCH_NOTE_BYTES 96
+#define BENCH_NAME_BYTES  64
+#define BENCH_NOTE_BYTES  96
+#define BENCH_WORKERS_MAX 128
+#define BENCH_COUNTS_MAX  16
 
 struct json_t;
 
@@ -18,6 +20,8 @@ struct bench_options {
 	const char *filter;   /* shell pattern of result names; NULL: all */
 	unsigned int seconds; /* the whole run takes about this long at most */
 	unsigned int peers;   /* as the subcommand understands them */
+	/* path: numbers of workers, ascending; none: stages on one CPU */
+	unsigned int workers[BENCH_COUNTS_MAX], n_workers;
 };
 
 struct bench_result {
@@ -79,9 +83,14 @@ double bench_seconds(void);
 
 /* Starts EAL on one CPU without devices; says on standard error why not. Hugepages if there are. */
 bool bench_eal(bool *hugepages);
+/* The same with n lcores, numbered from 0, on a CPU each, and so much memory for packets more. */
+bool bench_eal_lcores(unsigned int n, unsigned int megabytes, bool *hugepages);
+/* CPUs that the program may use. */
+unsigned int bench_cpus(void);
 
 /* Subcommands: exit status. */
 int bench_path(const struct bench_options *o);
+int bench_workers(const struct bench_options *o); /* path, if there are numbers of workers */
 int bench_crypto(const struct bench_options *o);
 int bench_timing(const struct bench_options *o);
 int bench_lookup(const struct bench_options *o);

@@ -9,9 +9,12 @@
 #include <sys/socket.h>
 
 #include <rte_ip.h>
+#include <rte_lcore.h>
 
+#include "bench/bench.h"
 #include "crypto/random.h"
 #include "dataplane/allowed.h"
+#include "dataplane/assign.h"
 #include "dataplane/route.h"
 
 #define INNER_BASE    0x0a400000u /* 10.64.0.0/10 */
@@ -27,7 +30,7 @@ static void put32(uint8_t *at, uint32_t x)
 	memcpy(at, &x, sizeof(x));
 }
 
-static int open_ports(struct bench_gateway *g, char *error, size_t error_size)
+static int open_ports(struct bench_gateway *g, uint16_t queues, char *error, size_t error_size)
 {
 	static const char *const names[] = {"wan", "lan"};
 	static unsigned int serial; /* DPDK wants another device each time */
@@ -36,15 +39,20 @@ static int open_ports(struct bench_gateway *g, char *error, size_t error_size)
 	for (uint16_t i = 0; i < 2; i++) {
 		int rc;
 
+		struct dp_device_wish wish = {
+			.port = names[i], .device = device, .mtu = PORT_MTU, .queues = queues};
+
 		snprintf(device, sizeof(device), "net_null%u", serial++);
-		rc = dp_port_open(&g->ports[i], i, names[i], device, PORT_MTU, 1, g->dp->pool,
-				  error, error_size);
+		rc = dp_device_open(&g->devices[i], i, &wish, g->dp->pool, error, error_size);
+		if (rc == 0)
+			rc = dp_port_init(&g->ports[i], i, names[i], &g->devices[i], 0, PORT_MTU);
 		if (rc != 0)
 			return rc;
+		g->dp->devices[i] = &g->devices[i];
 		g->dp->ports[i] = &g->ports[i];
-		g->dp->n_ports = (uint16_t)(i + 1);
+		g->dp->n_devices = g->dp->n_ports = (uint16_t)(i + 1);
 	}
-	return 0;
+	return dp_start_devices(g->dp, error, error_size);
 }
 
 static int set_route(struct bench_gateway *g, uint32_t to, uint8_t len, struct dp_route route)
@@ -102,7 +110,7 @@ static void make_out(struct dp_out *out, const struct bench_gateway *g, const st
 	ip[21] = ip[23] = BENCH_LISTEN & 0xff;
 }
 
-static int open_peer(struct bench_gateway *g, unsigned int i)
+static int open_peer(struct bench_gateway *g, unsigned int i, uint64_t birth_ns)
 {
 	struct bench_peer *p = &g->peers[i];
 	uint8_t keys[2][WG_KEY_BYTES], addr[4];
@@ -124,8 +132,8 @@ static int open_peer(struct bench_gateway *g, unsigned int i)
 		return rc;
 	cr_random(keys, sizeof(keys));
 	cr_random(&index, sizeof(index));
-	p->session = dp_publish_session(g->dp, p->peer, keys[0], keys[1], index, index,
-					BENCH_NOW_NS, true);
+	p->session = dp_publish_session(g->dp, p->peer, keys[0], keys[1], index, index, birth_ns,
+					true);
 	if (!p->session)
 		return -ENOMEM;
 	p->session->confirmed = true; /* control knows */
@@ -133,43 +141,53 @@ static int open_peer(struct bench_gateway *g, unsigned int i)
 	return 0;
 }
 
-int bench_gateway_open(struct bench_gateway *g, unsigned int n_peers, char *error,
-		       size_t error_size)
+static struct dp *open_dp(const struct bench_gateway_settings *s, char *error, size_t error_size)
 {
-	static const int cpu = 0;
-	static const unsigned int lcore = 0;
+	unsigned int lcores[BENCH_WORKERS_MAX];
+	int cpus[BENCH_WORKERS_MAX];
 	struct dp_settings settings = {
-		.cpus = &cpu,
-		.lcores = &lcore,
-		.n_workers = 1,
-		.packet_buffers = BENCH_BUFFERS,
+		.cpus = cpus,
+		.lcores = lcores,
+		.n_workers = s->n_workers,
+		.packet_buffers = s->packet_buffers,
 		.mtu_max = PORT_MTU,
 	};
+
+	for (unsigned int i = 0; i < s->n_workers; i++) {
+		lcores[i] = i;
+		cpus[i] = rte_lcore_to_cpu_id((int)i);
+	}
+	return dp_new(&settings, error, error_size);
+}
+
+int bench_gateway_open(struct bench_gateway *g, const struct bench_gateway_settings *s, char *error,
+		       size_t error_size)
+{
 	int rc = 0;
 
 	memset(g, 0, sizeof(*g));
-	g->n_peers = n_peers;
-	g->peers = calloc(n_peers, sizeof(g->peers[0]));
-	g->dp = g->peers ? dp_new(&settings, error, error_size) : NULL;
+	g->n_peers = s->n_peers;
+	g->peers = calloc(s->n_peers, sizeof(g->peers[0]));
+	g->dp = g->peers ? open_dp(s, error, error_size) : NULL;
 	if (!g->dp) {
 		if (!g->peers)
-			snprintf(error, error_size, "no memory for %u peers", n_peers);
+			snprintf(error, error_size, "no memory for %u peers", s->n_peers);
 		free(g->peers);
 		return -ENOMEM;
 	}
 	g->w = g->dp->workers[0];
-	g->w->now_ns = BENCH_NOW_NS;
-	rc = open_ports(g, error, error_size);
+	g->w->now_ns = s->birth_ns;
+	rc = open_ports(g, s->n_workers, error, error_size);
 	if (rc != 0)
 		goto fail;
-	snprintf(error, error_size, "no memory for %u peers", n_peers);
+	snprintf(error, error_size, "no memory for %u peers", s->n_peers);
 	g->wg = dp_publish_iface(g->dp, "wg0", BENCH_MTU);
 	rc = g->wg ? open_routes(g) : -ENOMEM;
 	if (rc != 0)
 		goto fail;
 	dp_publish_listen_port(g->wg, BENCH_LISTEN);
-	for (unsigned int i = 0; i < n_peers; i++) {
-		rc = open_peer(g, i);
+	for (unsigned int i = 0; i < s->n_peers; i++) {
+		rc = open_peer(g, i, s->birth_ns);
 		if (rc != 0)
 			goto fail;
 	}
@@ -179,10 +197,15 @@ fail:
 	return rc;
 }
 
+struct bench_peer *bench_gateway_peer(const struct bench_gateway *g, uint32_t inner)
+{
+	return inner - INNER_BASE < g->n_peers ? &g->peers[inner - INNER_BASE] : NULL;
+}
+
 void bench_gateway_close(struct bench_gateway *g)
 {
-	for (uint16_t i = 0; i < g->dp->n_ports; i++)
-		dp_port_close(&g->ports[i]);
+	for (uint16_t i = 0; i < g->dp->n_devices; i++)
+		dp_device_close(&g->devices[i]);
 	dp_free(g->dp);
 	free(g->peers);
 }

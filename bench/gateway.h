@@ -1,7 +1,7 @@
 /*
- * A gateway in memory: one worker, two ports that discard what is sent, one WireGuard interface
- * with any number of peers, each with a session. Built with what control uses; nothing of the path
- * is replaced.
+ * A gateway in memory: workers, two ports that discard what is sent, one WireGuard interface with
+ * any number of peers, each with a session. Built with what control uses; nothing of the path is
+ * replaced.
  *
  *   port 0 "wan": peers' endpoints 198.18.0.0/15      192.0.2.1 is ours
  *   port 1 "lan": host 10.0.0.2, resolved
@@ -30,20 +30,33 @@ struct bench_peer {
 	uint32_t inner;	   /* its address in the tunnel, host order */
 	uint32_t endpoint; /* and outside */
 	uint64_t counter;  /* of the next packet that it sends */
+	uint64_t sequence; /* of the next packet of its flow, either way: in the packet itself */
+	/* What has come out: sequence and, of what was sealed, counter that come next. */
+	uint64_t seen, seen_counter;
 };
 
 struct bench_gateway {
 	struct dp *dp;
-	struct dp_worker *w;
+	struct dp_worker *w; /* the first */
+	struct dp_device devices[2];
 	struct dp_port ports[2];
 	struct dp_iface *wg;
 	struct bench_peer *peers;
 	unsigned int n_peers;
 };
 
+struct bench_gateway_settings {
+	unsigned int n_peers;
+	uint16_t n_workers; /* and queues of each port; on the lcores from 0 on */
+	uint32_t packet_buffers;
+	uint64_t birth_ns; /* of the sessions */
+};
+
 /* 0, or -errno with a sentence in error. */
-int bench_gateway_open(struct bench_gateway *g, unsigned int n_peers, char *error,
+int bench_gateway_open(struct bench_gateway *g, const struct bench_gateway_settings *s, char *error,
 		       size_t error_size);
+/* Whose address in the tunnel is that, in host order? NULL: nobody's. */
+struct bench_peer *bench_gateway_peer(const struct bench_gateway *g, uint32_t inner);
 void bench_gateway_close(struct bench_gateway *g);
 
 #endif

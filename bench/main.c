@@ -20,9 +20,11 @@ static const struct command {
 	int (*run)(const struct bench_options *o);
 	const char *summary;
 	unsigned int peers; /* default of the option --peers; 0: it has none */
+	bool workers;	    /* has the option --workers */
 	const char *help;
 } commands[] = {
 	{"path", bench_path, "cycles per packet of the packet path, encrypt and decrypt", 1000,
+	 true,
 	 "Packets are prepared in memory in batches of 32 and go through the stages of a worker "
 	 "as\n"
 	 "they would after having been received; they end at a port that discards them. Results, "
@@ -41,8 +43,32 @@ static const struct command {
 	 "tx,\n"
 	 "and cache misses on packets that a NIC has just written: 480 packets are in flight, as\n"
 	 "warm as their preparation has left them. A ratio is how many times faster the result is\n"
-	 "than the same one with the AEAD \"reference\", compared sample by sample.\n"},
+	 "than the same one with the AEAD \"reference\", compared sample by sample.\n"
+	 "\n"
+	 "With --workers 1,2,4 instead: whole workers, from rx to tx, each on a CPU of its own "
+	 "(the\n"
+	 "last ones that may be used), with ports in memory:\n"
+	 "\n"
+	 "  workers/WAY/SIZE/PEERS/N  TSC cycles that pass per packet, from the common start of N\n"
+	 "                            workers until the last packet has been sent\n"
+	 "  workers-extra/...         cycles per packet that N workers take more than one, "
+	 "waiting\n"
+	 "                            included: N times the result of N, less that of one\n"
+	 "\n"
+	 "WAY is encrypt or decrypt. Each worker has 1920 packets of a round in its queue when "
+	 "the\n"
+	 "round starts, prepared by itself. Several peers are spread over the queues evenly, as "
+	 "by\n"
+	 "RSS; all packets of one peer are in the queue of the first worker. A ratio is the "
+	 "speed-up:\n"
+	 "how many times as fast N workers are as one, which took the same load right before them. "
+	 "In\n"
+	 "every round, what was sent is compared: each packet once, and in order within its flow;\n"
+	 "sealed ones are opened. Ports cost next to nothing: in it are what workers do and how "
+	 "they\n"
+	 "are in each other's way, not what a NIC and its driver add.\n"},
 	{"crypto", bench_crypto, "cycles of AEAD, X25519 and BLAKE2s, against other libraries", 0,
+	 false,
 	 "The variants of one load take turns, sample by sample. Results are in TSC cycles.\n"
 	 "\n"
 	 "  DIRECTION/SIZE/KEYS/BATCH/VARIANT  the AEAD in bursts, per packet\n"
@@ -83,7 +109,7 @@ static const struct command {
 	 "warm, as far as a load fits in: source and destination are buffers of their own for "
 	 "each\n"
 	 "packet, with a stride of 2368 bytes (9408 for 8900).\n"},
-	{"timing", bench_timing, "whether the time of the crypto depends on secrets", 0,
+	{"timing", bench_timing, "whether the time of the crypto depends on secrets", 0, false,
 	 "Runs a function on two classes of inputs in random order, made ahead and of the same\n"
 	 "lengths, and compares the times with Welch's t-test: all of them, and the shortest 99, "
 	 "95,\n"
@@ -112,6 +138,7 @@ static const struct command {
 	 "that. The exit status is 1 if something differs that must not, or the leaky comparison\n"
 	 "is not seen.\n"},
 	{"lookup", bench_lookup, "allowed-ips and sessions: lookups, updates, memory", 1000000,
+	 false,
 	 "Prefix sets, made up and always the same. wgdp's table and those of DPDK are filled with "
 	 "a\n"
 	 "set, have their answers compared, and look up in turns, in bulks of 32. Cycles are of "
@@ -174,7 +201,8 @@ static const struct command {
 
 static void usage(FILE *to)
 {
-	fputs("usage: wgdp-bench COMMAND [--filter GLOB] [--seconds N] [--peers N] [--json]\n"
+	fputs("usage: wgdp-bench COMMAND [--filter GLOB] [--seconds N] [--peers N]\n"
+	      "                          [--workers N,...] [--json]\n"
 	      "       wgdp-bench COMMAND --help\n"
 	      "\n"
 	      "Commands:\n",
@@ -190,6 +218,7 @@ static void usage(FILE *to)
 		"  --peers N      path: peers in the case with many (default 1000); lookup: whose "
 		"memory\n"
 		"                 is measured (default 1000000)\n"
+		"  --workers N,... path: whole workers, so many of them, compared with one\n"
 		"  --json         one JSON object on standard output instead of a table\n"
 		"  --help         this, or what a command measures\n",
 		SECONDS_DEFAULT);
@@ -208,12 +237,39 @@ static bool number(const char *text, unsigned int max, unsigned int *out)
 	return true;
 }
 
+/* "1,2,4": ascending, none twice. */
+static bool numbers(const char *text, struct bench_options *o)
+{
+	char *list = strdup(text), *at = list, *part;
+	bool good = list != NULL;
+
+	o->n_workers = 0;
+	while (good && (part = strsep(&at, ",")) != NULL) {
+		unsigned int *x = &o->workers[o->n_workers];
+
+		good = o->n_workers < BENCH_COUNTS_MAX && number(part, BENCH_WORKERS_MAX, x) &&
+		       (o->n_workers == 0 || x[-1] < x[0]);
+		o->n_workers++;
+	}
+	free(list);
+	if (!good)
+		fprintf(stderr,
+			"wgdp-bench: --workers takes up to %d numbers of workers from 1 to %d, "
+			"ascending, with commas between them, such as 1,2,4; not \"%s\"\n",
+			BENCH_COUNTS_MAX, BENCH_WORKERS_MAX, text);
+	return good;
+}
+
 static int parse(int argc, char **argv, const struct command *c, struct bench_options *o)
 {
 	static const struct option options[] = {
-		{"filter", required_argument, NULL, 'f'}, {"seconds", required_argument, NULL, 's'},
-		{"peers", required_argument, NULL, 'p'},  {"json", no_argument, NULL, 'j'},
-		{"help", no_argument, NULL, 'h'},	  {NULL, 0, NULL, 0},
+		{"filter", required_argument, NULL, 'f'},
+		{"seconds", required_argument, NULL, 's'},
+		{"peers", required_argument, NULL, 'p'},
+		{"json", no_argument, NULL, 'j'},
+		{"help", no_argument, NULL, 'h'},
+		{"workers", required_argument, NULL, 'w'},
+		{NULL, 0, NULL, 0},
 	};
 	int option;
 
@@ -233,6 +289,14 @@ static int parse(int argc, char **argv, const struct command *c, struct bench_op
 				return EXIT_FAILURE;
 			}
 			good = number(optarg, PEERS_MAX, &o->peers);
+			break;
+		case 'w':
+			if (!c->workers) {
+				fprintf(stderr, "wgdp-bench: %s has no --workers\n", c->name);
+				return EXIT_FAILURE;
+			}
+			if (!numbers(optarg, o))
+				return EXIT_FAILURE;
 			break;
 		case 'j':
 			o->json = true;

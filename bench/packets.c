@@ -9,6 +9,7 @@
 #include <rte_mbuf.h>
 
 #include "dataplane/ip.h"
+#include "dataplane/route.h"
 
 #define IMIX_ROUND	   48
 #define IMIX_SMALL	   28
@@ -68,6 +69,13 @@ static void write_ipv4(uint8_t *ip, uint32_t from, uint32_t to, unsigned int len
 	memcpy(ip + 10, &sum, sizeof(sum));
 }
 
+/* Where the payload of UDP would be. */
+static void write_sequence(uint8_t *ip, struct bench_peer *p)
+{
+	memcpy(ip + BENCH_SEQUENCE_OFF, &p->sequence, sizeof(p->sequence));
+	p->sequence++;
+}
+
 static void set_length(struct rte_mbuf *m, unsigned int len)
 {
 	m->data_len = (uint16_t)len;
@@ -76,7 +84,7 @@ static void set_length(struct rte_mbuf *m, unsigned int len)
 
 /* ---- from the lan to a peer ---- */
 
-static void prepare_plain(struct bench_gateway *g, struct rte_mbuf *m, const struct bench_peer *p,
+static void prepare_plain(struct bench_gateway *g, struct rte_mbuf *m, struct bench_peer *p,
 			  unsigned int size, enum bench_entry entry)
 {
 	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
@@ -85,6 +93,7 @@ static void prepare_plain(struct bench_gateway *g, struct rte_mbuf *m, const str
 	memset(frame + DP_ETHER_BYTES, 0x5a, size);
 	write_ethernet(frame, &g->ports[1]);
 	write_ipv4(frame + DP_ETHER_BYTES, BENCH_LAN_HOST, p->inner, size);
+	write_sequence(frame + DP_ETHER_BYTES, p);
 	set_length(m, DP_ETHER_BYTES + size);
 	note->port_id = 1;
 	if (entry == BENCH_CLASSIFY)
@@ -141,6 +150,7 @@ static void prepare_message(struct bench_gateway *g, struct rte_mbuf *m, struct 
 	write_message(frame, g, p, padded);
 	memset(frame + head, 0, padded);
 	write_ipv4(frame + head, p->inner, BENCH_LAN_HOST, size);
+	write_sequence(frame + head, p);
 	set_length(m, head + padded + WG_TAG_BYTES);
 	note->port_id = 0;
 	note->session = p->session; /* for whoever seals it; the path finds its own */
@@ -156,6 +166,9 @@ static void prepare_message(struct bench_gateway *g, struct rte_mbuf *m, struct 
 		set_length(m, size);
 		note->inner_len = (uint16_t)size;
 		note->port_id = DP_PORT_NONE;
+		note->route =
+			dp_routes_lookup(g->dp->routes, AF_INET,
+					 dp_ip_destination(rte_pktmbuf_mtod(m, const uint8_t *)));
 	}
 	if (entry == BENCH_TX) {
 		m->data_off -= DP_ETHER_BYTES;
@@ -199,27 +212,57 @@ static void seal_messages(struct bench_preparer *b, struct dp_batch *batch, enum
 	}
 }
 
-bool bench_prepare(struct bench_preparer *b, struct bench_gateway *g, const struct bench_load *load,
-		   enum bench_entry entry, struct dp_batch batches[BENCH_BATCHES])
+/* As dp_packet_new() leaves it. */
+static struct rte_mbuf *take_buffer(struct bench_preparer *b, struct bench_gateway *g)
+{
+	struct rte_mbuf *m;
+
+	if (b->n_stock == 0)
+		return dp_packet_new(g->dp);
+	m = b->stock[--b->n_stock];
+	rte_pktmbuf_reset(m);
+	memset(dp_note(m), 0, sizeof(struct dp_note));
+	dp_note(m)->port_id = DP_PORT_NONE;
+	return m;
+}
+
+static struct bench_peer *pick(struct bench_preparer *b, const struct bench_gateway *g)
+{
+	unsigned int n = (g->n_peers - b->first + b->step - 1) / b->step;
+
+	return &g->peers[b->first + b->step * (next_random(&b->random) % n)];
+}
+
+bool bench_prepare_batch(struct bench_preparer *b, struct bench_gateway *g,
+			 const struct bench_load *load, enum bench_entry entry, unsigned int at,
+			 struct dp_batch *batch)
 {
 	bool sealed = entry == BENCH_CLASSIFY || entry == BENCH_DECAP || entry == BENCH_AEAD;
 
-	for (unsigned int k = 0; k < BENCH_BATCHES; k++)
-		batches[k].n = 0;
-	for (unsigned int i = 0; i < BENCH_PACKETS; i++) {
-		struct dp_batch *batch = &batches[i / DP_BATCH_MAX];
-		struct bench_peer *p = &g->peers[next_random(&b->random) % g->n_peers];
-		struct rte_mbuf *m = dp_packet_new(g->dp);
+	batch->n = 0;
+	for (unsigned int i = 0; i < DP_BATCH_MAX; i++) {
+		struct bench_peer *p = pick(b, g);
+		struct rte_mbuf *m = take_buffer(b, g);
 
 		if (!m)
 			return false;
 		dp_batch_add(batch, m);
 		if (load->decrypt)
-			prepare_message(g, m, p, size_of(load, i), entry);
+			prepare_message(g, m, p, size_of(load, at + i), entry);
 		else
-			prepare_plain(g, m, p, size_of(load, i), entry);
-		if (load->decrypt && sealed && batch->n == DP_BATCH_MAX)
-			seal_messages(b, batch, entry);
+			prepare_plain(g, m, p, size_of(load, at + i), entry);
+	}
+	if (load->decrypt && sealed)
+		seal_messages(b, batch, entry);
+	return true;
+}
+
+bool bench_prepare(struct bench_preparer *b, struct bench_gateway *g, const struct bench_load *load,
+		   enum bench_entry entry, struct dp_batch batches[BENCH_BATCHES])
+{
+	for (unsigned int k = 0; k < BENCH_BATCHES; k++) {
+		if (!bench_prepare_batch(b, g, load, entry, k * DP_BATCH_MAX, &batches[k]))
+			return false;
 	}
 	return true;
 }

@@ -18,6 +18,9 @@
 #define BENCH_PACKETS (BENCH_BATCHES * DP_BATCH_MAX)
 #define BENCH_IMIX    0 /* as size */
 
+/* In an inner packet: its number in its flow, 64 bits. */
+#define BENCH_SEQUENCE_OFF 28
+
 enum bench_entry {
 	BENCH_CLASSIFY,
 	BENCH_DECAP,	  /* decrypt only */
@@ -36,9 +39,17 @@ struct bench_load {
 
 struct bench_preparer {
 	struct cr_aead *aead;
-	uint64_t random; /* state; not 0 */
+	uint64_t random;	  /* state; not 0 */
+	unsigned int first, step; /* the peers first, first + step, ... take part */
+	/* Buffers that are taken before those of the pool, the last one first. */
+	struct rte_mbuf **stock;
+	unsigned int n_stock;
 };
 
+/* Fills one batch with the packets of the load from the at-th on. False: out of buffers. */
+bool bench_prepare_batch(struct bench_preparer *b, struct bench_gateway *g,
+			 const struct bench_load *load, enum bench_entry entry, unsigned int at,
+			 struct dp_batch *batch);
 /* Fills all batches. False: out of buffers. */
 bool bench_prepare(struct bench_preparer *b, struct bench_gateway *g, const struct bench_load *load,
 		   enum bench_entry entry, struct dp_batch batches[BENCH_BATCHES]);

@@ -287,7 +287,11 @@ static bool open_backends(struct run *r)
 	}
 	if (r->n_backends == 0)
 		return false;
-	r->preparer = (struct bench_preparer){.aead = r->backends[0].aead, .random = 1};
+	r->preparer = (struct bench_preparer){
+		.aead = r->backends[0].aead,
+		.random = 1,
+		.step = 1,
+	};
 	return true;
 }
 
@@ -297,7 +301,14 @@ static bool open_gateways(struct run *r)
 	char error[256] = "";
 
 	for (unsigned int i = 0; i < (r->o->peers > 1 ? 2 : 1); i++) {
-		if (bench_gateway_open(&r->gateways[i], peers[i], error, sizeof(error)) != 0) {
+		struct bench_gateway_settings settings = {
+			.n_peers = peers[i],
+			.n_workers = 1,
+			.packet_buffers = BENCH_BUFFERS,
+			.birth_ns = BENCH_NOW_NS,
+		};
+
+		if (bench_gateway_open(&r->gateways[i], &settings, error, sizeof(error)) != 0) {
 			fprintf(stderr, "wgdp-bench: %s\n", error);
 			return false;
 		}
@@ -311,6 +322,8 @@ int bench_path(const struct bench_options *o)
 	static struct run r;
 	int status = EXIT_FAILURE;
 
+	if (o->n_workers)
+		return bench_workers(o);
 	r.o = o;
 	r.report.bench = "path";
 	if (!bench_eal(&r.report.hugepages))

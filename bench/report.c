@@ -20,8 +20,10 @@
 #include <rte_version.h>
 
 #define LINE_BYTES     256
+#define LCORES_BYTES   (16 + 9 * BENCH_WORKERS_MAX)
 #define SAMPLES_ROOM   32 /* of a result at first; doubles */
 #define HUGEPAGES_MIN  64 /* of 2 MiB: what the benches take at most without many peers */
+#define HUGEPAGE_MB    2
 #define FREE_HUGEPAGES "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages"
 
 double bench_seconds(void)
@@ -200,29 +202,55 @@ static unsigned long free_hugepages(void)
 	return n;
 }
 
-bool bench_eal(bool *hugepages)
+unsigned int bench_cpus(void)
 {
-	bool huge = free_hugepages() >= HUGEPAGES_MIN;
-	char lcores[LINE_BYTES];
+	cpu_set_t cpus;
+
+	return sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? (unsigned int)CPU_COUNT(&cpus) : 1;
+}
+
+/* "0@7,1@6": the last CPUs that we may use, for the first one gets most interrupts. */
+static void lcores_on_cpus(char *out, size_t size, unsigned int n)
+{
+	cpu_set_t cpus;
+	size_t at;
+
+	if (sched_getaffinity(0, sizeof(cpus), &cpus) != 0) {
+		CPU_ZERO(&cpus);
+		CPU_SET(0, &cpus);
+	}
+	at = (size_t)snprintf(out, size, "--lcores=");
+	for (int cpu = CPU_SETSIZE - 1, i = 0; cpu >= 0 && i < (int)n && at < size; cpu--) {
+		if (CPU_ISSET(cpu, &cpus)) {
+			at += (size_t)snprintf(out + at, size - at, "%s%d@%d", i ? "," : "", i,
+					       cpu);
+			i++;
+		}
+	}
+}
+
+bool bench_eal_lcores(unsigned int n, unsigned int megabytes, bool *hugepages)
+{
+	bool huge = free_hugepages() >= HUGEPAGES_MIN + megabytes / HUGEPAGE_MB;
+	char lcores[LCORES_BYTES], memory[16];
 	char *argv[] = {"wgdp-bench", huge ? "--in-memory" : "--no-huge", "--no-pci",
-			"--no-telemetry", "--no-shconf", "--log-level=error", "-m",
-			huge ? "100" : "256", "--iova-mode=va",
+			"--no-telemetry", "--no-shconf", "--log-level=error", "-m", memory,
+			"--iova-mode=va",
 			/* Only its tables for routes ask, where the CPU has it. */
 			"--force-max-simd-bitwidth=512", lcores, NULL};
-	cpu_set_t cpus;
-	int cpu = 0;
 
-	/* The last CPU that we may use: the first one gets most interrupts. */
-	if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0) {
-		for (int i = 0; i < CPU_SETSIZE; i++)
-			cpu = CPU_ISSET(i, &cpus) ? i : cpu;
-	}
-	snprintf(lcores, sizeof(lcores), "--lcores=0@%d", cpu);
+	snprintf(memory, sizeof(memory), "%u", (huge ? 100 : 256) + megabytes);
+	lcores_on_cpus(lcores, sizeof(lcores), n);
 	*hugepages = huge;
 	if (rte_eal_init((int)(sizeof(argv) / sizeof(argv[0])) - 1, argv) >= 0)
 		return true;
 	fprintf(stderr, "wgdp-bench: DPDK does not start: %s\n", rte_strerror(rte_errno));
 	return false;
+}
+
+bool bench_eal(bool *hugepages)
+{
+	return bench_eal_lcores(1, 0, hugepages);
 }
 
 /* ---- output ---- */

@@ -10,8 +10,8 @@
 #include "dataplane/counters.h"
 #include "dataplane/worker.h"
 
-/* rx.c: polls this worker's queue of a port. Notes are zeroed, port_id is set. */
-unsigned int dp_rx(struct dp_worker *w, struct dp_port *port, struct dp_batch *b);
+/* rx.c: polls one of this worker's queues. Notes are zeroed, port_id is some port of the device. */
+unsigned int dp_rx(struct dp_worker *w, const struct dp_poll *poll, struct dp_batch *b);
 
 /*
  * classify.c: Ethernet, VLAN, IP, UDP, first four bytes. Every length of the outer packet is proved
@@ -22,9 +22,12 @@ void dp_classify(struct dp_worker *w, struct dp_batch *b);
 
 /* decap.c: data messages; note.iface, l3_off, payload_off, payload_len, counter are set. */
 void dp_decap(struct dp_worker *w, struct dp_batch *b);
+/* decap.c: the same after dp_open(), with what it found: moves replay windows and all else that
+ * authentic packets move, in the order of the batch. found[] is used up. */
+void dp_accept(struct dp_worker *w, struct dp_batch *b, uint8_t *found);
 
-/* forward.c: inner packets out of a tunnel (data starts at the inner IP header, inner_len is set).
- */
+/* forward.c: inner packets out of a tunnel (data starts at the inner IP header; inner_len and route
+ * are set). */
 void dp_forward(struct dp_worker *w, struct dp_batch *b);
 /* forward.c: packets from a port that a route leads into note.iface (data starts at the IP header):
  * counts TTL down and goes on to dp_encap(). */
@@ -34,6 +37,8 @@ void dp_forward_in(struct dp_worker *w, struct dp_batch *b);
 void dp_encap(struct dp_worker *w, struct dp_batch *b);
 /* encap.c: inner packets for note.peer. Length 0: keepalive. */
 void dp_seal(struct dp_worker *w, struct dp_batch *b);
+/* encap.c: the same after dp_seal_burst(), with what it found: complete frames, to be sent. */
+void dp_sealed(struct dp_worker *w, struct dp_batch *b, const uint8_t *found);
 
 /* tx.c: complete frames for note.port_id; collected per port until dp_tx_flush(). */
 void dp_tx(struct dp_worker *w, struct dp_batch *b);

@@ -9,6 +9,7 @@
 
 #include "crypto/aead.h"
 #include "dataplane/allowed.h"
+#include "dataplane/assign.h"
 #include "tests/unit/unit.h"
 
 #define BUFFERS	     4095
@@ -51,10 +52,18 @@ static uint16_t folded(uint32_t sum)
 
 /* ---- set up ---- */
 
+void path_port(struct path *p, uint16_t id, unsigned int device, uint16_t vlan, const char *name)
+{
+	assert_int_equal(dp_port_init(&p->ports[id], id, name, &p->devices[device], vlan, 0), 0);
+	p->dp->ports[id] = &p->ports[id];
+	p->dp->n_ports = (uint16_t)(id + 1);
+}
+
 static void open_port(struct path *p, uint16_t i, uint16_t n_queues, const char *name)
 {
 	static unsigned int serial;
-	struct dp_port *port = &p->ports[i];
+	static const uint8_t mac[6] = {2, 0, 0, 0, 0, 1};
+	struct dp_device *device = &p->devices[i];
 	struct rte_eth_conf conf = {0};
 	char ring[NAME_BYTES];
 	int eth;
@@ -65,8 +74,12 @@ static void open_port(struct path *p, uint16_t i, uint16_t n_queues, const char 
 	p->tx[i] = rte_ring_create(ring, PORT_RING, SOCKET_ID_ANY, 0);
 	assert_true(p->rx[i] && p->tx[i]);
 	snprintf(ring, sizeof(ring), "port%u", serial);
-	struct rte_ring *rx[] = {p->rx[i], p->rx[i]}, *tx[] = {p->tx[i], p->tx[i]};
+	struct rte_ring *rx[PATH_WORKERS_MAX], *tx[PATH_WORKERS_MAX];
 
+	for (unsigned int q = 0; q < PATH_WORKERS_MAX; q++) {
+		rx[q] = p->rx[i];
+		tx[q] = p->tx[i];
+	}
 	eth = rte_eth_from_rings(ring, rx, n_queues, tx, n_queues, 0);
 	assert_true(eth >= 0);
 	assert_int_equal(rte_eth_dev_configure((uint16_t)eth, n_queues, n_queues, &conf), 0);
@@ -76,22 +89,19 @@ static void open_port(struct path *p, uint16_t i, uint16_t n_queues, const char 
 		assert_int_equal(rte_eth_tx_queue_setup((uint16_t)eth, q, 64, 0, NULL), 0);
 	}
 	assert_int_equal(rte_eth_dev_start((uint16_t)eth), 0);
-	*port = (struct dp_port){
-		.id = i,
-		.eth_id = (uint16_t)eth,
-		.queues = n_queues,
-		.mtu = MTU_MAX,
-		.mac = {2, 0, 0, 0, 0, (uint8_t)(i + 1)},
-	};
-	snprintf(port->name, sizeof(port->name), "%s", name);
-	p->dp->ports[i] = port;
-	p->dp->n_ports = (uint16_t)(i + 1);
+	assert_int_equal(dp_device_wrap(device, i, (uint16_t)eth, n_queues, MTU_MAX), 0);
+	memcpy(device->mac, mac, sizeof(mac));
+	device->mac[5] = (uint8_t)(i + 1);
+	p->dp->devices[i] = device;
+	p->dp->n_devices = (uint16_t)(i + 1);
+	path_port(p, i, i, 0, name);
 }
 
 static void close_port(struct path *p, unsigned int i)
 {
-	rte_eth_dev_stop(p->ports[i].eth_id);
-	rte_eth_dev_close(p->ports[i].eth_id);
+	rte_eth_dev_stop(p->devices[i].eth_id);
+	rte_eth_dev_close(p->devices[i].eth_id);
+	dp_device_close(&p->devices[i]);
 	rte_ring_free(p->rx[i]);
 	rte_ring_free(p->tx[i]);
 }
@@ -199,8 +209,8 @@ static void open_peer(struct path *p, unsigned int n)
 
 void path_open(struct path *p, uint16_t n_workers)
 {
-	static const int cpus[2] = {0, 0};
-	static const unsigned int lcores[2] = {0, 0};
+	static const int cpus[PATH_WORKERS_MAX];
+	static const unsigned int lcores[PATH_WORKERS_MAX];
 	struct dp_settings settings = {
 		.cpus = cpus,
 		.lcores = lcores,
@@ -216,6 +226,7 @@ void path_open(struct path *p, uint16_t n_workers)
 	assert_non_null(p->dp);
 	open_port(p, 0, n_workers, "wan");
 	open_port(p, 1, n_workers, "lan");
+	assert_int_equal(dp_start_devices(p->dp, error, sizeof(error)), 0);
 	p->wg = dp_publish_iface(p->dp, "wg0", PATH_MTU);
 	assert_non_null(p->wg);
 	dp_publish_listen_port(p->wg, PATH_LISTEN_PORT);
@@ -269,6 +280,14 @@ bool path_udp_sum_right(const uint8_t *ip)
 	return folded(udp_sum(ip)) == 0xffff;
 }
 
+/* As senders write it: 0 means that there is none. */
+static uint16_t udp_check(const uint8_t *ip)
+{
+	uint16_t sum = (uint16_t)~folded(udp_sum(ip));
+
+	return sum ? sum : UINT16_MAX;
+}
+
 size_t path_ip(uint8_t *out, const char *from, const char *to, size_t len)
 {
 	uint8_t a[16], b[16];
@@ -291,7 +310,7 @@ size_t path_ip(uint8_t *out, const char *from, const char *to, size_t len)
 		put16(out + header + 2, UDP_TO);
 		put16(out + header + 4, len - header);
 		put16(out + header + 6, 0);
-		put16(out + header + 6, (uint16_t)~folded(udp_sum(out)));
+		put16(out + header + 6, udp_check(out));
 	}
 	if (v4)
 		path_ipv4_sum(out);
@@ -323,7 +342,7 @@ void path_udp(struct path_frame *f, const struct path *p, unsigned int port, con
 	if (len)
 		memcpy(ip + header + 8, payload, len);
 	put16(ip + header + 6, 0);
-	put16(ip + header + 6, (uint16_t)~folded(udp_sum(ip)));
+	put16(ip + header + 6, udp_check(ip));
 	path_ethernet(f, p, port, ip, header + 8 + len);
 }
 
