@@ -124,17 +124,16 @@ def cable(t, gw, machine, nic, client):
         traffic.wait_reachable(client, scene.HOST4, 20)
 
 
-def shares(t, s, gw):
+def wait_shares(s, gw):
+    """Each of two workers sends some of many flows."""
     def sent():
         return [worker["tx"] for worker in gw.counters()["workers"]]
 
-    with t.case("each of two workers has its share"):
-        for _ in range(FLOWS):
-            with packets.UdpSocket(s.host, scene.HOST4) as sender:
-                sender.send(b"x", (scene.inner4(1), UDP_DISCARD))
-        process.wait_until(lambda: len(sent()) == 2 and min(sent()) > 0,
-                           lambda: f"both send: {sent()}")
-        t.comment(f"frames sent: {sent()}")
+    for _ in range(FLOWS):
+        with packets.UdpSocket(s.host, scene.HOST4) as sender:
+            sender.send(b"x", (scene.inner4(1), UDP_DISCARD))
+    process.wait_until(lambda: len(sent()) == 2 and min(sent()) > 0,
+                       lambda: f"both send: {sent()}")
 
 
 def ended(t, gw, label):
@@ -204,9 +203,12 @@ def test(t):
         ended(t, gw, setting.label)
     given_back(t, machine, nics["inside", "virtio"])
 
-    setting = Setting("virtio", "e1000e", "uio_pci_generic", hugepages="auto")
+    setting = Setting("virtio", "e1000e", "uio_pci_generic", hugepages="auto", workers=[1, 2])
     with setting.start(t, s, machine, nics, peers) as gw:
         setting.traffic(t, s, gw)
+        with t.case("two workers share the one queue that an e1000e has"):
+            wait_shares(s, gw)
+            t.comment(gw.cli("show"))
         with t.case("with hugepages"):
             assert gw.rpc("show")["memory"] == "hugepages", gw.rpc("show")
         ended(t, gw, setting.label)
@@ -214,7 +216,8 @@ def test(t):
     setting = Setting("virtio", "virtio", "vfio-pci", workers=[1, 2])
     with setting.start(t, s, machine, nics, peers) as gw:
         setting.traffic(t, s, gw, STREAMS)
-        shares(t, s, gw)
+        with t.case("each of two workers has its share"):
+            wait_shares(s, gw)
         ended(t, gw, setting.label)
 
 

@@ -23,8 +23,8 @@ HUGEPAGES = 64
 METHODS = {"show": ["show"], "peers": ["show", "peers"], "counters": ["counters"]}
 
 
-def why_not(modules=()):
-    reason = vm.why_not(MODULES + list(modules), PROGRAMS)
+def why_not(modules=(), programs=()):
+    reason = vm.why_not(MODULES + list(modules), PROGRAMS + list(programs))
     if reason:
         return reason
     missing = [name for name in PLUGINS if not glob.glob(PLUGIN_PATTERN.format(name))]
@@ -36,12 +36,13 @@ def why_not(modules=()):
     return None
 
 
-def boot(t, nics, cpus, modules=()):
+def boot(t, nics, cpus, modules=(), programs=()):
     copies = [(os.environ["WGDP"], "/usr/bin/wgdp"), (os.environ["WGDP_CLI"], "/usr/bin/wgdp-cli")]
     for name in PLUGINS:
         copies += [(path, None) for path in glob.glob(PLUGIN_PATTERN.format(name))]
-    machine = vm.Machine(t, MODULES + list(modules), PROGRAMS, copies, nics, memory_mb=640,
-                         cpus=cpus, arguments=MACHINE, append=f"{APPEND} hugepages={HUGEPAGES}")
+    machine = vm.Machine(t, MODULES + list(modules), PROGRAMS + list(programs), copies, nics,
+                         memory_mb=640, cpus=cpus, arguments=MACHINE,
+                         append=f"{APPEND} hugepages={HUGEPAGES}")
     return t.enter(machine)
 
 
