@@ -18,6 +18,7 @@ static void read_device(struct cf_reader *r, void *target)
 {
 	struct cf_port *port = target;
 
+	port->line = cf_read_line(r);
 	port->device = cf_read_string(r);
 	if (!port->device)
 		return;
@@ -47,6 +48,7 @@ static void read_mtu(struct cf_reader *r, void *target)
 	struct cf_port *port = target;
 	uint64_t mtu;
 
+	port->mtu_line = cf_read_line(r);
 	if (cf_read_number(r, PORT_MTU_MIN, UINT16_MAX, &mtu))
 		port->mtu = (uint16_t)mtu;
 }

@@ -16,39 +16,18 @@
 
 #include "control/log.h"
 
-#define ARGS_MAX       24
-#define HUGEPAGES_FILE "/sys/kernel/mm/hugepages/hugepages-%s/free_hugepages"
-#define MB	       (UINT64_C(1) << 20)
-#define FIXED_BYTES    (48 * MB) /* rings, sessions' table, ports */
-#define BUFFER_BYTES   3072	 /* a packet buffer with its overhead, generously */
+#define ARGS_MAX     24
+#define MB	     (UINT64_C(1) << 20)
+#define FIXED_BYTES  (48 * MB) /* rings, sessions' table, ports */
+#define BUFFER_BYTES 3072      /* a packet buffer with its overhead, generously */
 
-static unsigned long free_hugepages(const char *size)
-{
-	char path[128];
-	unsigned long n = 0;
-	FILE *f;
+/* The only PCI device that DPDK may take by itself: none. Others on the machine may be Linux's, or
+ * another program's; a port's is asked for when it is opened. */
+#define NO_PCI_DEVICE "ffff:ff:1f.7"
 
-	snprintf(path, sizeof(path), HUGEPAGES_FILE, size);
-	f = fopen(path, "re");
-	if (f == NULL)
-		return 0;
-	if (fscanf(f, "%lu", &n) != 1)
-		n = 0;
-	fclose(f);
-	return n;
-}
-
-static uint64_t memory_bytes(const struct ctl_eal *e)
+uint64_t ctl_eal_bytes(const struct ctl_eal *e)
 {
 	return FIXED_BYTES + (uint64_t)e->packet_buffers * (BUFFER_BYTES + e->mtu_max - 1500);
-}
-
-bool ctl_eal_hugepages(const struct ctl_eal *e)
-{
-	uint64_t have = (uint64_t)free_hugepages("2048kB") * 2 * MB +
-			(uint64_t)free_hugepages("1048576kB") * 1024 * MB;
-
-	return have >= memory_bytes(e);
 }
 
 /* "0@2,1@3,2@4": lcore 0 on CPU 2 is control, then the workers. */
@@ -68,7 +47,7 @@ int ctl_eal_start(const struct ctl_eal *e, bool hugepages)
 	int n = 0;
 
 	lcores_text(e, lcores, sizeof(lcores));
-	snprintf(memory, sizeof(memory), "%u", (unsigned int)(memory_bytes(e) / MB));
+	snprintf(memory, sizeof(memory), "%u", (unsigned int)(ctl_eal_bytes(e) / MB));
 	args[n++] = (char *)"wgdp";
 	args[n++] = (char *)"--lcores";
 	args[n++] = lcores;
@@ -76,8 +55,12 @@ int ctl_eal_start(const struct ctl_eal *e, bool hugepages)
 	args[n++] = (char *)"--log-level=lib.*:error";
 	args[n++] = (char *)"--log-level=pmd.*:error";
 	args[n++] = (char *)"--log-level=user1:error";
-	if (!e->pci)
+	if (e->pci) {
+		args[n++] = (char *)"--allow";
+		args[n++] = (char *)NO_PCI_DEVICE;
+	} else {
 		args[n++] = (char *)"--no-pci";
+	}
 	if (hugepages) {
 		args[n++] = (char *)"--in-memory";
 		args[n++] = (char *)"--single-file-segments";

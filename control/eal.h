@@ -16,8 +16,8 @@ struct ctl_eal {
 	bool pci; /* a port is a PCI device: look for them */
 };
 
-/* Are there enough free hugepages? */
-bool ctl_eal_hugepages(const struct ctl_eal *e);
+/* How much memory it will take. */
+uint64_t ctl_eal_bytes(const struct ctl_eal *e);
 /* 0, or -errno and the cause is logged. The calling thread becomes the control lcore. */
 int ctl_eal_start(const struct ctl_eal *e, bool hugepages);
 void ctl_eal_stop(void);
