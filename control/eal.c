@@ -16,14 +16,10 @@
 
 #include "control/log.h"
 
-#define ARGS_MAX     24
+#define ARGS_MAX     (24 + 2 * DP_PORTS_MAX)
 #define MB	     (UINT64_C(1) << 20)
 #define FIXED_BYTES  (48 * MB) /* rings, sessions' table, ports */
 #define BUFFER_BYTES 3072      /* a packet buffer with its overhead, generously */
-
-/* The only PCI device that DPDK may take by itself: none. Others on the machine may be Linux's, or
- * another program's; a port's is asked for when it is opened. */
-#define NO_PCI_DEVICE "ffff:ff:1f.7"
 
 uint64_t ctl_eal_bytes(const struct ctl_eal *e)
 {
@@ -37,6 +33,22 @@ static void lcores_text(const struct ctl_eal *e, char *text, size_t size)
 
 	for (unsigned int k = 0; k < e->n_workers && at < size; k++)
 		at += (size_t)snprintf(text + at, size - at, ",%u@%d", k + 1, e->worker_cpus[k]);
+}
+
+/* PCI devices that are no ports may be Linux's, or another program's: DPDK must not touch them.
+ * Returns the number of arguments. */
+static int allow_ports(const struct cf_config *config, char **args)
+{
+	int n = 0;
+
+	for (size_t k = 0; k < config->n_ports; k++)
+		if (cf_port_device(&config->ports[k]) == CF_DEVICE_PCI) {
+			args[n++] = (char *)"--allow";
+			args[n++] = config->ports[k].device;
+		}
+	if (n == 0)
+		args[n++] = (char *)"--no-pci";
+	return n;
 }
 
 int ctl_eal_start(const struct ctl_eal *e, bool hugepages)
@@ -55,12 +67,7 @@ int ctl_eal_start(const struct ctl_eal *e, bool hugepages)
 	args[n++] = (char *)"--log-level=lib.*:error";
 	args[n++] = (char *)"--log-level=pmd.*:error";
 	args[n++] = (char *)"--log-level=user1:error";
-	if (e->pci) {
-		args[n++] = (char *)"--allow";
-		args[n++] = (char *)NO_PCI_DEVICE;
-	} else {
-		args[n++] = (char *)"--no-pci";
-	}
+	n += allow_ports(e->config, args + n);
 	if (hugepages) {
 		args[n++] = (char *)"--in-memory";
 		args[n++] = (char *)"--single-file-segments";

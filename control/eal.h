@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "config/model.h"
 #include "dataplane/worker.h"
 
 struct ctl_eal {
@@ -13,7 +14,7 @@ struct ctl_eal {
 	unsigned int n_workers; /* worker k is lcore k + 1 */
 	uint32_t packet_buffers;
 	uint16_t mtu_max;
-	bool pci; /* a port is a PCI device: look for them */
+	const struct cf_config *config; /* its ports */
 };
 
 /* How much memory it will take. */

@@ -4,6 +4,7 @@
  */
 #include "control/machine.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,15 +19,15 @@ bool ctl_cpus_from_text(cpu_set_t *set, const char *text)
 {
 	while (*text != '\0' && *text != '\n') {
 		char *end;
-		unsigned long from = strtoul(text, &end, 10), to = from;
+		unsigned long from, to;
 
-		if (end == text)
+		if (!isdigit((unsigned char)*text))
 			return false;
+		from = to = strtoul(text, &end, 10);
 		if (*end == '-') {
-			text = end + 1;
-			to = strtoul(text, &end, 10);
-			if (end == text)
+			if (!isdigit((unsigned char)end[1]))
 				return false;
+			to = strtoul(end + 1, &end, 10);
 		}
 		for (; from <= to && from < CPU_SETSIZE; from++)
 			CPU_SET(from, set);
@@ -100,7 +101,8 @@ static void read_nodes(struct ctl_machine *m)
 
 int ctl_machine_port_node(const struct cf_port *port)
 {
-	char path[320], line[32];
+	char path[320], line[32], *end;
+	long node;
 
 	switch (cf_port_device(port)) {
 	case CF_DEVICE_LINUX:
@@ -113,7 +115,10 @@ int ctl_machine_port_node(const struct cf_port *port)
 	case CF_DEVICE_VDEV:
 		return -1;
 	}
-	return read_line(path, line, sizeof(line)) ? atoi(line) : -1;
+	if (!read_line(path, line, sizeof(line)))
+		return -1;
+	node = strtol(line, &end, 10);
+	return end == line || node < 0 || node >= NODES_MAX ? -1 : (int)node;
 }
 
 static int most_ports_node(const struct cf_config *config)
@@ -124,7 +129,7 @@ static int most_ports_node(const struct cf_config *config)
 	for (size_t k = 0; k < config->n_ports; k++) {
 		int node = ctl_machine_port_node(&config->ports[k]);
 
-		if (node >= 0 && node < NODES_MAX)
+		if (node >= 0)
 			ports[node]++;
 	}
 	for (int node = 0; node < NODES_MAX; node++)

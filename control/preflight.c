@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "control/link_mtu.h"
+#include "dataplane/pci.h"
 
 /* "file:line: port NAME: what" */
 __attribute__((format(printf, 4, 5))) static void add(struct cf_messages *errors,
@@ -88,7 +89,9 @@ static void check_interface(const struct cf_config *config, const struct cf_port
 		    is_device ? ", and it is neither a PCI address nor a DPDK device" : "");
 	for (const struct cf_port *p = config->ports; p != port; p++) {
 		ctl_preflight_interface(p, other);
-		if (strcmp(name, other) == 0)
+		/* Ports of the same device differ in their VLAN, as reading the file has made sure.
+		 */
+		if (strcmp(p->device, port->device) != 0 && strcmp(name, other) == 0)
 			add(errors, config, port,
 			    "interface %s is port %s already (line %u): two ports need two", name,
 			    p->name, p->line);
@@ -112,6 +115,16 @@ static void check_mtu(const struct cf_config *config, const struct cf_port *port
 				least, most);
 }
 
+static void check_pci(const struct cf_config *config, const struct cf_port *port,
+		      struct cf_messages *errors)
+{
+	char name[DP_PCI_NAME_BYTES], why[256];
+
+	if (cf_port_device(port) == CF_DEVICE_PCI && if_nametoindex(port->device) == 0 &&
+	    dp_pci_usable(port->device, name, why, sizeof(why)) != 0)
+		add(errors, config, port, "%s", why);
+}
+
 /* net_pcap ends the program if there is nothing to read. */
 static void check_pcap(const struct cf_config *config, const struct cf_port *port,
 		       struct cf_messages *errors)
@@ -127,6 +140,7 @@ void ctl_preflight(const struct cf_config *config, struct cf_messages *errors)
 {
 	for (size_t k = 0; k < config->n_ports; k++) {
 		check_interface(config, &config->ports[k], errors);
+		check_pci(config, &config->ports[k], errors);
 		check_mtu(config, &config->ports[k], errors);
 		check_pcap(config, &config->ports[k], errors);
 	}

@@ -78,14 +78,6 @@ static int prepare(struct start *s)
 	return say(&errors, &warnings) ? 0 : -EINVAL;
 }
 
-static bool has_pci(const struct cf_config *f)
-{
-	for (size_t k = 0; k < f->n_ports; k++)
-		if (cf_port_device(&f->ports[k]) == CF_DEVICE_PCI)
-			return true;
-	return false;
-}
-
 static uint16_t greatest_mtu(const struct cf_config *f)
 {
 	uint16_t mtu = MTU_DEFAULT;
@@ -175,7 +167,7 @@ static int start_eal(struct start *s)
 	s->eal.n_workers = f->n_workers;
 	s->eal.packet_buffers = f->packet_buffers;
 	s->eal.mtu_max = greatest_mtu(f);
-	s->eal.pci = has_pci(f);
+	s->eal.config = f;
 	(void)ctl_memory_check(f, ctl_eal_bytes(&s->eal), &s->c->hugepages, &errors, &warnings);
 	if (!say(&errors, &warnings))
 		return -ENOMEM;

@@ -7,12 +7,10 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <limits.h>
 #include <net/if.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <rte_dev.h>
 #include <rte_eal.h>
@@ -20,6 +18,7 @@
 #include <rte_pci.h>
 
 #include "dataplane/batch.h"
+#include "dataplane/pci.h"
 #include "dataplane/port_linux.h"
 
 /* Descriptors asked for: some ms of small packets, so that a preempted worker loses none. */
@@ -96,46 +95,13 @@ static int probe(struct dp_port *port, const char *bus, const char *name, const 
 	return own(port, eth_id, error);
 }
 
-/* Which Linux driver a PCI device has. Empty: none. */
-static void pci_driver(const char *address, char *driver, size_t size)
+static int open_pci(struct dp_port *port, const struct message *error)
 {
-	char path[64], target[PATH_MAX];
-	const char *base;
-	ssize_t n;
+	char name[DP_PCI_NAME_BYTES], why[256];
+	int rc = dp_pci_usable(port->device, name, why, sizeof(why));
 
-	driver[0] = '\0';
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver", address);
-	n = readlink(path, target, sizeof(target) - 1);
-	if (n <= 0)
-		return;
-	target[n] = '\0';
-	base = strrchr(target, '/') != NULL ? strrchr(target, '/') + 1 : target;
-	snprintf(driver, size, "%.*s", (int)size - 1, base);
-}
-
-static int open_pci(struct dp_port *port, const struct rte_pci_addr *at,
-		    const struct message *error)
-{
-	/* Those that DPDK drives through, or beside, a driver of Linux. */
-	static const char *const usable[] = {"vfio-pci",  "uio_pci_generic", "igb_uio",
-					     "mlx4_core", "mlx5_core",	     "gdma"};
-	char address[PCI_PRI_STR_SIZE + 1], path[64], driver[64];
-
-	rte_pci_device_name(at, address, sizeof(address));
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", address);
-	if (access(path, F_OK) != 0)
-		return fail(error, -ENODEV, "port %s: there is no PCI device %s (see: lspci -D)",
-			    port->name, address);
-	pci_driver(address, driver, sizeof(driver));
-	for (unsigned int i = 0; i < RTE_DIM(usable); i++) {
-		if (strcmp(driver, usable[i]) == 0)
-			return probe(port, "pci", address, "", error);
-	}
-	return fail(error, -EBUSY,
-		    "port %s: PCI device %s is %s%s: give it to DPDK with: modprobe vfio-pci; "
-		    "dpdk-devbind.py --bind=vfio-pci %s",
-		    port->name, address,
-		    driver[0] == '\0' ? "without a driver" : "driven by Linux's ", driver, address);
+	return rc == 0 ? probe(port, "pci", name, "", error)
+		       : fail(error, rc, "port %s: %s", port->name, why);
 }
 
 /* Frames that hold the interface's packets, and a ring of them that is neither short nor huge. */
@@ -271,7 +237,7 @@ static int find_device(struct dp_port *port, uint16_t mtu, uint16_t queues,
 
 	if (if_nametoindex(port->device) == 0) {
 		if (rte_pci_addr_parse(port->device, &at) == 0)
-			return open_pci(port, &at, error);
+			return open_pci(port, error);
 		if (strchr(port->device, ',') != NULL || strncmp(port->device, "net_", 4) == 0)
 			return open_vdev(port, error);
 	}
