@@ -25,8 +25,10 @@
 #include "control/memory.h"
 #include "control/preflight.h"
 
-/* Longer than any driver needs for one port, or DPDK for its memory. */
-#define STEP_MS	   30000
+/* Longer than DPDK needs for much memory, or any driver for one port. */
+#define STEP_MS	   120000
+#define PORT_MS	   15000
+#define PORT_STEP  "port "
 #define STEP_BYTES 64
 #define DONE	   "done"
 
@@ -76,7 +78,8 @@ static bool follow(pid_t pid, int steps_fd, char step[STEP_BYTES])
 	struct pollfd wait = {.fd = steps_fd, .events = POLLIN};
 
 	for (;;) {
-		int n = poll(&wait, 1, STEP_MS);
+		bool is_port = strncmp(step, PORT_STEP, strlen(PORT_STEP)) == 0;
+		int n = poll(&wait, 1, is_port ? PORT_MS : STEP_MS);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -89,28 +92,39 @@ static bool follow(pid_t pid, int steps_fd, char step[STEP_BYTES])
 	}
 }
 
+/* The line of the port that a step is about; 0: none. */
+static uint32_t line_of(const struct cf_config *f, const char *step)
+{
+	for (size_t k = 0; k < f->n_ports; k++)
+		if (strncmp(step, PORT_STEP, strlen(PORT_STEP)) == 0 &&
+		    strcmp(step + strlen(PORT_STEP), f->ports[k].name) == 0)
+			return f->ports[k].line;
+	return 0;
+}
+
+/* How the child ended. True: in order, and without an error. */
 static bool judge(const struct cf_config *f, pid_t pid, bool came_back, const char *step)
 {
+	char end[96] = "";
 	int status = 0;
+	uint32_t line = line_of(f, step);
 
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	if (!came_back)
-		ctl_log(CTL_ERROR,
-			"%s: DPDK did not come back for %d s from: %s. A start would hang as well",
-			f->path, STEP_MS / 1000, step);
+		snprintf(end, sizeof(end), "did not come back");
 	else if (WIFSIGNALED(status))
-		ctl_log(CTL_ERROR,
-			"%s: DPDK ended the program by signal %d (%s) at: %s. A start would end as "
-			"well; what DPDK said is above",
-			f->path, WTERMSIG(status), strsignal(WTERMSIG(status)), step);
+		snprintf(end, sizeof(end), "ended the program by signal %d (%s)", WTERMSIG(status),
+			 strsignal(WTERMSIG(status)));
 	else if (strcmp(step, DONE) != 0)
-		ctl_log(CTL_ERROR,
-			"%s: DPDK ended the program with status %d at: %s. A start would end as "
-			"well; what DPDK said is above",
-			f->path, WEXITSTATUS(status), step);
+		snprintf(end, sizeof(end), "ended the program with status %d", WEXITSTATUS(status));
 	else
 		return WEXITSTATUS(status) == EXIT_SUCCESS;
+	if (line != 0)
+		ctl_log(CTL_ERROR, "%s:%u: %s: DPDK's driver %s; so would it at start", f->path,
+			line, step, end);
+	else
+		ctl_log(CTL_ERROR, "%s: %s: DPDK %s; so would it at start", f->path, step, end);
 	return false;
 }
 

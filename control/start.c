@@ -223,7 +223,8 @@ static int start_ports(struct start *s)
 		if (s->only_look) {
 			if (ctl_preflight_unopened(&f->ports[k]) != NULL)
 				continue;
-			s->at(s->at_ctx, f->ports[k].name);
+			snprintf(error, sizeof(error), "port %s", f->ports[k].name);
+			s->at(s->at_ctx, error);
 		}
 		port = calloc(1, sizeof(*port));
 		if (port == NULL)
