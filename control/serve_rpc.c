@@ -3,6 +3,8 @@
  * once, long lists in pages. Keys other than public ones never appear in an answer. Counters are
  * in serve_counters.c, ports in serve_ports.c.
  */
+#include "control/serve_rpc.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +18,6 @@
 #include "config/yaml.h"
 #include "control/control.h"
 #include "control/log.h"
-#include "control/serve_rpc.h"
 #include "crypto/ct.h"
 
 #define PEERS_PER_PAGE 1000
