@@ -36,7 +36,11 @@ static void print_ports(const json_t *ports)
 
 	json_array_foreach (ports, i, port) {
 		cli_table_add(&table, "%s", cli_text(port, "name"));
-		cli_table_add(&table, "%s", cli_text(port, "device"));
+		if (cli_number(port, "vlan"))
+			cli_table_add(&table, "%s vlan %" JSON_INTEGER_FORMAT,
+				      cli_text(port, "device"), cli_number(port, "vlan"));
+		else
+			cli_table_add(&table, "%s", cli_text(port, "device"));
 		cli_table_add(&table, "%s", cli_text(port, "driver"));
 		cli_table_add(&table, "%s",
 			      json_is_true(json_object_get(port, "link")) ? "up" : "down");
@@ -52,17 +56,13 @@ static void print_ports(const json_t *ports)
 /* Where packets of a port come in and go out. */
 static void print_queues(const json_t *ports)
 {
-	struct cli_table table = {.headers = {"PORT", "VLAN", "NODE", "RX QUEUES", "TX QUEUES"},
-				  .right = 0x1e};
+	struct cli_table table = {.headers = {"PORT", "NODE", "RX QUEUES", "TX QUEUES"},
+				  .right = 1 << 1 | 1 << 2 | 1 << 3};
 	const json_t *port;
 	size_t i;
 
 	json_array_foreach (ports, i, port) {
 		cli_table_add(&table, "%s", cli_text(port, "name"));
-		if (cli_number(port, "vlan"))
-			cli_table_add(&table, "%" JSON_INTEGER_FORMAT, cli_number(port, "vlan"));
-		else
-			cli_table_add(&table, "-");
 		if (json_is_integer(json_object_get(port, "node")))
 			cli_table_add(&table, "%" JSON_INTEGER_FORMAT, cli_number(port, "node"));
 		else

@@ -76,6 +76,7 @@ struct cf_port {
 	struct cf_route *routes;
 	size_t n_routes;
 	uint16_t mtu;	   /* 0: what the device has */
+	uint16_t vlan;	   /* 0: frames without a tag */
 	uint32_t line;	   /* of its device, for messages */
 	uint32_t mtu_line; /* 0: not in the file */
 };

@@ -59,13 +59,14 @@ static void look(void *ctx, const struct ctl *c)
 static void run_child(struct ctl *c, int steps_fd)
 {
 	struct child child = {.steps_fd = steps_fd};
+	const struct ctl_look all = {.at = tell_step, .look = look, .ctx = &child};
 	bool good;
 
 	/* Nobody would wait for it any more. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	/* Warnings were given by the parent. */
 	ctl_log_level(CTL_ERROR);
-	good = ctl_start_to_look(c, tell_step, look, &child);
+	good = ctl_start_to_look(c, &all);
 	tell_step(&child, DONE);
 	_exit(good ? EXIT_SUCCESS : EXIT_FAILURE);
 }

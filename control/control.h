@@ -121,13 +121,19 @@ int ctl_start(struct ctl *c);
 /* How much memory DPDK will be given. */
 uint64_t ctl_start_bytes(const struct cf_config *f);
 
+/* For --check: who wants to know how far it has come, and to look at what is open. */
+struct ctl_look {
+	/* What is tried next: a step, or "port NAME". A driver may never come back from it. */
+	void (*at)(void *ctx, const char *what);
+	void (*look)(void *ctx, const struct ctl *c);
+	void *ctx;
+};
+
 /*
  * For --check, in a process of its own: starts DPDK and opens the ports as ctl_start() does, but
- * changes nothing in Linux, and ends all again. at: what is tried next, for when a driver never
- * comes back. look: what is open can be looked at. False: something failed, the cause is logged.
+ * changes nothing in Linux, and ends all again. False: something failed, the cause is logged.
  */
-bool ctl_start_to_look(struct ctl *c, void (*at)(void *ctx, const char *what),
-		       void (*look)(void *ctx, const struct ctl *c), void *ctx);
+bool ctl_start_to_look(struct ctl *c, const struct ctl_look *look);
 
 /* ---- check.c ---- */
 

@@ -15,15 +15,17 @@
 #include <rte_log.h>
 
 #include "control/log.h"
+#include "dataplane/publish.h"
 
-#define ARGS_MAX     (24 + 2 * DP_PORTS_MAX)
-#define MB	     (UINT64_C(1) << 20)
-#define FIXED_BYTES  (48 * MB) /* rings, sessions' table, ports */
-#define BUFFER_BYTES 3072      /* a packet buffer with its overhead, generously */
+#define ARGS_MAX    (24 + 2 * DP_PORTS_MAX)
+#define MB	    (UINT64_C(1) << 20)
+#define FIXED_BYTES (48 * MB) /* rings, sessions' table, ports */
+#define SPARE_BYTES 64	      /* by buffer: pages and blocks are not filled to the end */
 
 uint64_t ctl_eal_bytes(const struct ctl_eal *e)
 {
-	return FIXED_BYTES + (uint64_t)e->packet_buffers * (BUFFER_BYTES + e->mtu_max - 1500);
+	return FIXED_BYTES +
+	       (uint64_t)e->packet_buffers * (dp_packet_buffer_bytes(e->mtu_max) + SPARE_BYTES);
 }
 
 /* "0@2,1@3,2@4": lcore 0 on CPU 2 is control, then the workers. */

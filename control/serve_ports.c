@@ -3,6 +3,7 @@
  * and sent, and what the device itself counted. Control thread; the devices' counters are asked
  * from their drivers on request.
  */
+#include <net/if.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,26 +58,43 @@ json_t *ctl_serve_port_counters(const struct dp *dp)
 
 /* ---- the ports ---- */
 
+/* {"name": "text"} */
+static json_t *lacks(const struct dp_device *d, unsigned int n_workers)
+{
+	uint32_t bits = dp_device_lacks(d, n_workers);
+	json_t *all = json_object();
+
+	for (unsigned int l = 0; l < DP_LACK_N; l++)
+		if ((bits & UINT32_C(1) << l) != 0)
+			json_object_set_new(all, dp_lack_name(l), json_string(dp_lack_text(l)));
+	return all;
+}
+
+static json_t *show_port(const struct dp *dp, const struct dp_port *p)
+{
+	const struct dp_device *d = p->device;
+	char mac[18], face[IF_NAMESIZE] = "";
+	uint64_t rx, tx;
+
+	port_sums(dp, p->id, &rx, &tx);
+	if_indextoname(p->linux_ifindex, face);
+	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", p->mac[0], p->mac[1], p->mac[2],
+		 p->mac[3], p->mac[4], p->mac[5]);
+	return json_pack("{s:s, s:s, s:i, s:s, s:s, s:i, s:b, s:s, s:I, s:I, s:o, s:i, s:i, s:o}",
+			 "name", p->name, "device", d->device, "vlan", (int)p->vlan, "driver",
+			 d->driver, "mac", mac, "mtu", (int)p->mtu, "link", (int)dp_device_link(d),
+			 "linux_interface", face, "rx_packets", (json_int_t)rx, "tx_packets",
+			 (json_int_t)tx, "node", d->node < 0 ? json_null() : json_integer(d->node),
+			 "rx_queues", (int)d->rx_queues, "tx_queues", (int)d->tx_queues, "lacks",
+			 lacks(d, dp->n_workers));
+}
+
 json_t *ctl_serve_ports(const struct dp *dp)
 {
 	json_t *list = json_array();
 
-	for (unsigned int k = 0; k < dp->n_ports; k++) {
-		const struct dp_port *p = dp->ports[k];
-		uint64_t rx, tx;
-		char mac[18];
-
-		port_sums(dp, k, &rx, &tx);
-		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", p->mac[0], p->mac[1],
-			 p->mac[2], p->mac[3], p->mac[4], p->mac[5]);
-		json_array_append_new(list,
-				      json_pack("{s:s, s:s, s:s, s:s, s:i, s:b, s:s, s:I, s:I}",
-						"name", p->name, "device", p->device, "driver",
-						p->driver, "mac", mac, "mtu", (int)p->mtu, "link",
-						(int)dp_port_link(p), "linux_interface",
-						p->shared ? p->device : p->name, "rx_packets",
-						(json_int_t)rx, "tx_packets", (json_int_t)tx));
-	}
+	for (unsigned int k = 0; k < dp->n_ports; k++)
+		json_array_append_new(list, show_port(dp, dp->ports[k]));
 	return list;
 }
 
@@ -180,8 +198,8 @@ json_t *ctl_serve_devices(const struct dp *dp)
 {
 	json_t *all = json_object();
 
-	for (unsigned int k = 0; k < dp->n_ports; k++)
-		json_object_set_new(all, dp->ports[k]->device,
-				    device_counters(dp->ports[k]->eth_id));
+	for (unsigned int k = 0; k < dp->n_devices; k++)
+		json_object_set_new(all, dp->devices[k]->device,
+				    device_counters(dp->devices[k]->eth_id));
 	return all;
 }

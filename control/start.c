@@ -23,6 +23,7 @@
 #include "control/eal.h"
 #include "control/log.h"
 #include "control/memory.h"
+#include "control/ports.h"
 #include "control/preflight.h"
 #include "dataplane/port_linux.h"
 
@@ -36,9 +37,7 @@ struct start {
 	struct ctl_eal eal;
 	int cpus[DP_WORKERS_MAX];
 	unsigned int lcores[DP_WORKERS_MAX];
-	void (*at)(void *ctx, const char *what); /* only_look: what is tried next */
-	void *at_ctx;
-	bool only_look; /* for --check: nothing that others can see */
+	const struct ctl_look *look; /* --check: nothing that others can see. NULL: a real start */
 	bool workers_run;
 	bool eal_runs;
 };
@@ -211,50 +210,12 @@ static void stop_dataplane(struct start *s)
 
 static int start_ports(struct start *s)
 {
-	struct dp *dp = s->c->dp;
-	const struct cf_config *f = s->c->settings;
-	char error[256];
-	int failed = 0;
-
-	for (size_t k = 0; k < f->n_ports; k++) {
-		struct dp_port *port;
-		int rc;
-
-		if (s->only_look) {
-			if (ctl_preflight_unopened(&f->ports[k]) != NULL)
-				continue;
-			snprintf(error, sizeof(error), "port %s", f->ports[k].name);
-			s->at(s->at_ctx, error);
-		}
-		port = calloc(1, sizeof(*port));
-		if (port == NULL)
-			return -ENOMEM;
-		rc = dp_port_open(port, dp->n_ports, f->ports[k].name, f->ports[k].device,
-				  f->ports[k].mtu, dp->n_workers, dp->pool, error, sizeof(error));
-		if (rc != 0) {
-			ctl_log(CTL_ERROR, "%s:%u: %s", f->path, f->ports[k].line, error);
-			free(port);
-			if (!s->only_look)
-				return rc;
-			failed = rc; /* and what of the others? */
-			continue;
-		}
-		dp->ports[dp->n_ports++] = port;
-	}
-	return failed;
+	return ctl_ports_open(s->c->dp, s->c->settings, s->look);
 }
 
 static void stop_ports(struct start *s)
 {
-	struct dp *dp = s->c->dp;
-
-	while (dp->n_ports > 0) {
-		struct dp_port *port = dp->ports[--dp->n_ports];
-
-		dp->ports[dp->n_ports] = NULL;
-		dp_port_close(port);
-		free(port);
-	}
+	ctl_ports_close(s->c->dp);
 }
 
 static void on_ways_changed(void *ctx)
@@ -292,24 +253,9 @@ static int start_face(struct start *s)
 	if (c->asked == NULL)
 		goto failed;
 	for (unsigned int k = 0; k < c->dp->n_ports; k++) {
-		struct dp_port *port = c->dp->ports[k];
-
-		if (port->shared) {
-			ctl_face_share(c->face, port->linux_ifindex);
-		} else {
-			rc = ctl_face_add_tap(c->face, port, error, sizeof(error));
-			if (rc < 0)
-				goto failed;
-			port->linux_ifindex = (uint32_t)rc;
-		}
-		rc = ctl_linux_bind_port(c->netlink, port);
-		if (rc == 0)
-			rc = ctl_linux_link_up(c->netlink, port->linux_ifindex,
-					       port->shared ? 0 : port->mtu);
-		if (rc != 0) {
-			ctl_log(CTL_ERROR, "port %s: %s", port->name, strerror(-rc));
-			return rc;
-		}
+		if (ctl_port_face(c, c->dp->ports[k], c->settings->ports[k].mtu, error,
+				  sizeof(error)) != 0)
+			goto failed;
 	}
 	rc = ctl_face_start(c->face);
 	return rc == 0 ? ctl_watch(c, ctl_linux_fd(c->netlink), c->netlink) : rc;
@@ -326,6 +272,8 @@ static void stop_face(struct start *s)
 	if (c->asked != NULL)
 		ctl_asked_free(c->asked);
 	ctl_face_free(c->face);
+	if (c->netlink != NULL)
+		ctl_ports_unface(c);
 	if (c->netlink != NULL)
 		ctl_linux_free(c->netlink);
 }
@@ -432,7 +380,7 @@ static unsigned int count_interfaces(const struct ctl *c)
 static void undo(struct start *s, size_t done)
 {
 	while (done-- > 0)
-		if (steps[done].stop != NULL && (!s->only_look || steps[done].to_look))
+		if (steps[done].stop != NULL && (s->look == NULL || steps[done].to_look))
 			steps[done].stop(s);
 }
 
@@ -444,10 +392,9 @@ uint64_t ctl_start_bytes(const struct cf_config *f)
 	return ctl_eal_bytes(&eal);
 }
 
-bool ctl_start_to_look(struct ctl *c, void (*at)(void *ctx, const char *what),
-		       void (*look)(void *ctx, const struct ctl *c), void *ctx)
+bool ctl_start_to_look(struct ctl *c, const struct ctl_look *look)
 {
-	struct start s = {.c = c, .only_look = true, .at = at, .at_ctx = ctx};
+	struct start s = {.c = c, .look = look};
 	size_t done = 0;
 	int rc = 0;
 
@@ -455,12 +402,12 @@ bool ctl_start_to_look(struct ctl *c, void (*at)(void *ctx, const char *what),
 	for (; done < STEPS && rc == 0; done++) {
 		if (!steps[done].to_look)
 			continue;
-		at(ctx, steps[done].name);
+		look->at(look->ctx, steps[done].name);
 		rc = steps[done].start(&s);
 	}
 	if (c->dp != NULL)
-		look(ctx, c);
-	at(ctx, "closing it all");
+		look->look(look->ctx, c);
+	look->at(look->ctx, "closing it all");
 	undo(&s, done);
 	return rc == 0;
 }
