@@ -4,7 +4,8 @@
 
 #include <stdint.h>
 
-/* 0 or -errno. *most 0: the interface's driver names no limit. */
+/* 0 or -errno. *most 0: there is no limit. One that lies on another (a VLAN) takes what that has.
+ */
 int ctl_link_mtus(const char *name, uint32_t *least, uint32_t *most);
 
 #endif
