@@ -253,7 +253,7 @@ static void patch_udp(struct rte_mbuf *m, uint8_t *udp, uint16_t udp_len, bool o
 }
 
 /* Tells the hardware which checksums are left to it. */
-static void offload(struct rte_mbuf *m, const struct dp_out *out, bool ip_sum, bool udp_sum)
+static void leave_sums(struct rte_mbuf *m, const struct dp_out *out, bool ip_sum, bool udp_sum)
 {
 	bool v4 = out->endpoint.family == AF_INET;
 
@@ -290,7 +290,7 @@ static uint32_t dress(const struct dp_worker *w, struct rte_mbuf *m, uint8_t ecn
 	/* DF is clear, so fragments need an id: the counter does not come again soon. */
 	patch_ip(frame + out->l3_off, dp_ecn_outer(ecn), udp_len, (uint16_t)note->counter, ip_sum);
 	patch_udp(m, frame + out->header_bytes - DP_UDP_BYTES, udp_len, udp_sum);
-	offload(m, out, ip_sum, udp_sum);
+	leave_sums(m, out, ip_sum, udp_sum);
 	return outer_len;
 }
 
