@@ -1,6 +1,5 @@
 /* The configuration file: what good ones mean, and for each mistake the line and what is said. */
 #include <errno.h>
-#include <sched.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -145,7 +144,11 @@ static const struct {
 	 "gw.yaml:2: \"control\" must be a number from 0 to 1023, not \"1024\"\n", NULL},
 	{PORTS "control: [0]\n", "gw.yaml:2: \"control\" must be a single value\n", NULL},
 	{PORTS "control:\n", "gw.yaml:2: \"control\" has no value\n", NULL},
-	{PORTS "workers: 1\n",
+	{PORTS "workers: 0\n", "gw.yaml:2: \"workers\" must be a number from 1 to 128, not \"0\"\n",
+	 NULL},
+	{PORTS "workers: all\n",
+	 "gw.yaml:2: \"workers\" must be a number from 1 to 128, not \"all\"\n", NULL},
+	{PORTS "workers: {a: 1}\n",
 	 "gw.yaml:2: \"workers\" must be a list: [a, b] or lines of \"- a\"\n", NULL},
 	{PORTS "workers: [1, 2, 1]\n", "gw.yaml:2: CPU 1 has a worker already\n", NULL},
 	{PORTS "workers:\n- 1\n- x\n",
@@ -535,32 +538,23 @@ static void test_own_key(void **state)
 	cf_messages_free(&errors);
 }
 
-static void test_cpus(void **state)
+static void test_lines(void **state)
 {
-	struct cf_messages errors = {0}, warnings = {0};
-	cpu_set_t all, one;
-	struct cf_config *config;
+	struct cf_config *config = good("control: 1\n"
+					"workers: 3\n"
+					"packet-buffers: 2048\n"
+					"ports:\n"
+					"  wan:\n"
+					"    device: eth1\n"
+					"    mtu: 1400\n");
 
-	assert_int_equal(sched_getaffinity(0, sizeof(all), &all), 0);
-	if (CPU_COUNT(&all) > 1) {
-		assert_null(parse(PORTS "control: 1\nworkers: [0, 1]\n", &errors, &warnings));
-		assert_string_equal(errors.at[0],
-				    "gw.yaml:3: CPU 1 cannot be both a worker's and the control "
-				    "lcore's (line 2): take another, or set idle: backoff");
-		cf_messages_free(&errors);
-		config = parse(PORTS "control: 1\nworkers: [0, 1]\nidle: backoff\n", &errors,
-			       &warnings);
-		assert_non_null(config);
-		assert_int_equal(config->n_workers, 2);
-		cf_config_free(config);
-	}
-	CPU_ZERO(&one);
-	for (int cpu = 0; cpu < CPU_SETSIZE && !CPU_COUNT(&one); cpu++)
-		if (CPU_ISSET(cpu, &all))
-			CPU_SET(cpu, &one);
-	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
-	config = good(PORTS "control: 1\nworkers: [1]\n");
-	sched_setaffinity(0, sizeof(all), &all);
+	assert_int_equal(config->workers_asked, 3);
+	assert_int_equal(config->n_workers, 0);
+	assert_int_equal(config->control_line, 1);
+	assert_int_equal(config->workers_line, 2);
+	assert_int_equal(config->packet_buffers_line, 3);
+	assert_int_equal(config->ports[0].line, 6);
+	assert_int_equal(config->ports[0].mtu_line, 7);
 	cf_config_free(config);
 }
 
@@ -719,7 +713,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_messages),   cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_everything), cmocka_unit_test(test_own_key),
-		cmocka_unit_test(test_cpus),	   cmocka_unit_test(test_load),
+		cmocka_unit_test(test_lines),	   cmocka_unit_test(test_load),
 		cmocka_unit_test(test_limits),	   cmocka_unit_test(test_printable),
 		cmocka_unit_test(test_many_peers), cmocka_unit_test(test_many_ports),
 	};
