@@ -9,6 +9,7 @@
 #include <rte_mbuf.h>
 
 #include "dataplane/ip.h"
+#include "dataplane/route.h"
 
 #define IMIX_ROUND	   48
 #define IMIX_SMALL	   28
@@ -165,6 +166,9 @@ static void prepare_message(struct bench_gateway *g, struct rte_mbuf *m, struct 
 		set_length(m, size);
 		note->inner_len = (uint16_t)size;
 		note->port_id = DP_PORT_NONE;
+		note->route =
+			dp_routes_lookup(g->dp->routes, AF_INET,
+					 dp_ip_destination(rte_pktmbuf_mtod(m, const uint8_t *)));
 	}
 	if (entry == BENCH_TX) {
 		m->data_off -= DP_ETHER_BYTES;

@@ -87,12 +87,13 @@ struct dp_note {
 	uint16_t payload_off; /* UDP payload */
 	uint16_t payload_len;
 	uint16_t inner_len; /* inner packet without padding */
+	uint16_t inner_off; /* how far data start was moved to it after opening; else 0 */
 	uint8_t ask;	    /* enum dp_ask */
 	uint8_t family;	    /* of the outer packet when classified: AF_INET or AF_INET6 */
-	uint8_t ecn;	    /* outer ECN bits, for decap */
+	uint8_t ecn;	    /* outer ECN bits, for decap; inner ones while it is sealed */
 	uint8_t reason;	    /* enum dp_drop, for DP_ASK_ICMP */
 	uint8_t routed;	    /* has come from a port or a peer; its TTL has been counted down */
-	uint8_t pad[7];
+	uint8_t pad[5];
 };
 
 #define DP_NOTE_BYTES 96
@@ -101,6 +102,12 @@ static_assert(sizeof(struct dp_note) == DP_NOTE_BYTES, "the pool's private size;
 static inline struct dp_note *dp_note(const struct rte_mbuf *m)
 {
 	return (struct dp_note *)rte_mbuf_to_priv((struct rte_mbuf *)(uintptr_t)m);
+}
+
+/* The frame as it came in, from its Ethernet header on; decrypted in place, maybe. */
+static inline const uint8_t *dp_outer_frame(const struct rte_mbuf *m)
+{
+	return rte_pktmbuf_mtod(m, const uint8_t *) - dp_note(m)->inner_off;
 }
 
 /*

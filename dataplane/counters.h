@@ -45,6 +45,7 @@
 	X(unresolved, "next hop did not answer ARP or neighbour discovery")                        \
 	X(fragment_timeout, "fragments did not complete in time, or were malformed")               \
 	X(outer_too_big, "encrypted packet could not be fragmented to the port's MTU")             \
+	X(spread_full, "workers that open or seal for another one did not keep up")                \
 	X(tx_full, "port did not take it")                                                         \
 	X(stale, "handed to a worker for a peer, interface or port removed meanwhile")             \
 	X(peer_gone, "peer, interface or port was removed meanwhile")                              \
@@ -73,6 +74,20 @@ const char *dp_drop_text(enum dp_drop d);
 	X(tx, "sent to ports")                                                                     \
 	X(punt, "left to Linux")                                                                   \
 	X(consumed, "ended here: handshake messages, keepalives, packets that were fragmented")
+
+/* What a worker shares out to others, and does for them; see spread.h. */
+#define DP_SPREADS(X)                                                                              \
+	X(on, "times that it began to share its ciphers' work out")                                \
+	X(off, "times that it ended that")                                                         \
+	X(given, "packets whose opening or sealing was offered to other workers")                  \
+	X(own, "of these, packets that no other worker took")                                      \
+	X(helped, "packets opened or sealed for other workers")
+
+struct dp_spread_counters {
+#define DP_SPREAD_FIELD(name, text) _Atomic uint64_t name;
+	DP_SPREADS(DP_SPREAD_FIELD)
+#undef DP_SPREAD_FIELD
+};
 
 struct dp_counters {
 #define DP_FLOW_FIELD(name, text) _Atomic uint64_t name;

@@ -20,6 +20,7 @@
 #include "dataplane/publish.h"
 #include "dataplane/reclaim.h"
 #include "dataplane/sessions.h"
+#include "dataplane/spread.h"
 
 /* Buffers that each worker keeps for itself: some bursts, so that it rarely goes to the pool. */
 #define POOL_CACHE_PKTS 256
@@ -130,7 +131,9 @@ static int worker_new(struct dp *dp, unsigned int i, const struct dp_settings *s
 	w->iface_counters = zeroed(RTE_CACHE_LINE_SIZE,
 				   DP_IFACES_MAX * sizeof(w->iface_counters[0]));
 	w->tx = zeroed(RTE_CACHE_LINE_SIZE, DP_PORTS_MAX * sizeof(w->tx[0]));
-	if (w->iface_counters == NULL || w->tx == NULL || worker_rings(w, serial) != 0)
+	w->spread = dp_spread_new();
+	if (w->iface_counters == NULL || w->tx == NULL || w->spread == NULL ||
+	    worker_rings(w, serial) != 0)
 		return -ENOMEM;
 	w->aead = cr_aead_new(s->aead);
 	return w->aead == NULL ? -errno : 0;
@@ -156,6 +159,7 @@ static void worker_free(struct dp_worker *w)
 	rte_ring_free(w->events);
 	for (unsigned int i = 0; w->tx != NULL && i < DP_PORTS_MAX; i++)
 		rte_pktmbuf_free_bulk(w->tx[i].pkts, w->tx[i].n);
+	dp_spread_free(w->spread);
 	free(w->tx);
 	free(w->iface_counters);
 	cr_aead_free(w->aead);
@@ -179,12 +183,15 @@ static int tables_new(struct dp *dp)
 	return dp->routes == NULL ? -ENOMEM : 0;
 }
 
+/* Three threads of each worker: spread.h tells which. */
 static int rcu_new(struct dp *dp, uint32_t n_workers)
 {
-	dp->rcu = zeroed(RTE_CACHE_LINE_SIZE, rte_rcu_qsbr_get_memsize(n_workers));
+	uint32_t n_threads = 3 * n_workers;
+
+	dp->rcu = zeroed(RTE_CACHE_LINE_SIZE, rte_rcu_qsbr_get_memsize(n_threads));
 	if (dp->rcu == NULL)
 		return -ENOMEM;
-	return rte_rcu_qsbr_init(dp->rcu, n_workers) == 0 ? 0 : -EINVAL;
+	return rte_rcu_qsbr_init(dp->rcu, n_threads) == 0 ? 0 : -EINVAL;
 }
 
 /* Null: fine; else what is wrong. */
@@ -223,6 +230,7 @@ struct dp *dp_new(const struct dp_settings *s, char *error, size_t error_size)
 	dp->control_bell.fd = dp->face_bell.fd = -1;
 	dp->iface_last = DP_IFACES_MAX - 1;
 	dp->backoff = s->backoff;
+	dp->spread = s->spread;
 	snprintf(name, sizeof(name), "dp%u_packets", ++serial);
 	dp->pool = pool_new(s, name);
 	if (dp->pool == NULL) {

@@ -1,7 +1,9 @@
 /*
- * Data messages: session, tag, replay window, inner packet, source. Runs on workers. In this order:
- * nothing but drop counters moves before a tag is found right, and everything that an authentic
- * packet moves is in decap_accept(). What happens to the inner packet then: forward.c.
+ * Data messages: the session, and everything that an authentic packet moves: replay window, key
+ * confirmation, endpoint, stamps. Runs on the worker that received them, in the order in which they
+ * came. Opening them, which comes between the two and may be done by another worker, is in open.c:
+ * nothing but drop counters moves before a tag is found right. What happens to the inner packet
+ * then: forward.c.
  */
 #include "dataplane/stages.h"
 
@@ -13,15 +15,14 @@
 
 #include "dataplane/activity.h"
 #include "dataplane/ip.h"
-#include "dataplane/lookup.h"
+#include "dataplane/open.h"
 #include "dataplane/publish.h"
 #include "dataplane/session.h"
 #include "dataplane/sessions.h"
+#include "dataplane/spread.h"
 
 /* Rekeying because time is up is asked for at most this often. */
 #define REKEY_EVERY_NS WG_NS_PER_S
-
-static_assert(DP_BATCH_MAX <= CR_BURST_MAX, "a batch is one burst");
 
 static void look_up(struct dp_worker *w, struct dp_batch *b)
 {
@@ -60,40 +61,14 @@ static void look_up(struct dp_worker *w, struct dp_batch *b)
 	dp_sift(w, b, verdicts);
 }
 
-/* In place, over the whole batch whatever the mix of sessions. */
-static void open_all(struct dp_worker *w, struct dp_batch *b)
-{
-	struct cr_packet packets[DP_BATCH_MAX];
-	uint8_t verdicts[DP_BATCH_MAX];
-	uint64_t right;
-
-	for (unsigned int i = 0; i < b->n; i++) {
-		const struct dp_note *note = dp_note(b->pkts[i]);
-		uint8_t *sealed = rte_pktmbuf_mtod_offset(
-			b->pkts[i], uint8_t *, note->payload_off + sizeof(struct wg_data));
-
-		packets[i] = (struct cr_packet){
-			.key = note->session->receive_key,
-			.counter = note->counter,
-			.src = sealed,
-			.dst = sealed,
-			.len_bytes = note->payload_len - WG_OVERHEAD_BYTES,
-		};
-	}
-	right = cr_open_burst(w->aead, packets, b->n);
-	for (unsigned int i = 0; i < b->n; i++)
-		verdicts[i] = right >> i & 1 ? DP_KEEP : DP_DROP_bad_tag;
-	dp_sift(w, b, verdicts);
-}
-
 /* Is a packet from where we send this peer's packets to, and did it reach us where we think that
  * the peer sends? */
 static bool endpoint_same(const struct rte_mbuf *m, const struct wg_endpoint *e)
 {
 	const struct dp_note *note = dp_note(m);
-	const uint8_t *ip = rte_pktmbuf_mtod_offset(m, const uint8_t *, note->l3_off);
-	const uint8_t *udp = rte_pktmbuf_mtod_offset(m, const uint8_t *,
-						     note->payload_off - DP_UDP_BYTES);
+	const uint8_t *frame = dp_outer_frame(m);
+	const uint8_t *ip = frame + note->l3_off;
+	const uint8_t *udp = frame + note->payload_off - DP_UDP_BYTES;
 	size_t len = note->family == AF_INET ? 4 : 16;
 
 	return note->family == e->family && dp_load_be16(udp) == e->port &&
@@ -162,10 +137,10 @@ static void decap_accept(struct dp_worker *w, struct rte_mbuf **pkts, unsigned i
 	for (unsigned int i = 0; i < n; i++) {
 		const struct dp_note *note = dp_note(pkts[i]);
 
-		verdicts[i] = DP_DROP_replay;
-		if (!dp_replay_accept(&s->replay, note->counter))
+		if (!dp_replay_accept(&s->replay, note->counter)) {
+			verdicts[i] = DP_DROP_replay;
 			continue;
-		verdicts[i] = DP_KEEP;
+		}
 		last = pkts[i];
 		accepted++;
 		bytes += note->payload_len;
@@ -188,9 +163,28 @@ static void decap_accept(struct dp_worker *w, struct rte_mbuf **pkts, unsigned i
 	dp_count(&w->iface_counters[s->peer->iface->id].rx, accepted);
 }
 
-static void accept_all(struct dp_worker *w, struct dp_batch *b)
+/* Verdict on an authentic keepalive, beside the drop reasons: it has done what it came for. */
+#define CONSUMED (DP_KEEP + 1)
+
+/* Takes those out of which this was found; the others close up, with what was found of them. */
+static void take_out(struct dp_batch *b, uint8_t *found, uint8_t what, struct dp_batch *out)
 {
-	uint8_t verdicts[DP_BATCH_MAX];
+	unsigned int kept = 0;
+
+	out->n = 0;
+	for (unsigned int i = 0; i < b->n; i++) {
+		if (unlikely(found[i] == what)) {
+			dp_batch_add(out, b->pkts[i]);
+			continue;
+		}
+		b->pkts[kept] = b->pkts[i];
+		found[kept++] = found[i];
+	}
+	b->n = (uint16_t)kept;
+}
+
+static void accept_all(struct dp_worker *w, struct dp_batch *b, uint8_t *verdicts)
+{
 	unsigned int end;
 
 	for (unsigned int i = 0; i < b->n; i = end) {
@@ -201,70 +195,46 @@ static void accept_all(struct dp_worker *w, struct dp_batch *b)
 			end++;
 		decap_accept(w, b->pkts + i, end - i, verdicts + i);
 	}
-	dp_sift(w, b, verdicts);
 }
 
-/* From the message to the inner packet: data starts at its header and ends where it says. */
-static void strip(struct dp_worker *w, struct dp_batch *b)
+void dp_accept(struct dp_worker *w, struct dp_batch *b, uint8_t *found)
 {
+	static const uint8_t reasons[] = {
+		[DP_OPENED] = DP_KEEP,
+		[DP_OPENED_KEEPALIVE] = CONSUMED,
+		[DP_OPENED_MALFORMED] = DP_DROP_inner_malformed,
+		[DP_OPENED_STRANGER] = DP_DROP_source_not_allowed,
+	};
 	uint8_t verdicts[DP_BATCH_MAX];
-	struct dp_batch keepalives = {.n = 0}, inner = {.n = 0};
+	struct dp_batch out;
 
-	for (unsigned int i = 0; i < b->n; i++) {
-		struct rte_mbuf *m = b->pkts[i];
-		struct dp_note *note = dp_note(m);
-		uint32_t padded = note->payload_len - WG_OVERHEAD_BYTES;
-		uint16_t off = (uint16_t)(note->payload_off + sizeof(struct wg_data));
-		uint8_t *ip = rte_pktmbuf_mtod_offset(m, uint8_t *, off);
-		uint32_t len;
-
-		if (padded == 0) {
-			dp_batch_add(&keepalives, m);
-			continue;
-		}
-		len = dp_ip_length(ip, padded);
-		verdicts[inner.n] = DP_DROP_inner_malformed;
-		if (len != 0 && len <= padded) {
-			uint8_t ecn = dp_ip_ecn(ip);
-			uint8_t after = dp_ecn_inner(ecn, note->ecn);
-
-			if (unlikely(after != ecn))
-				dp_ip_set_ecn(ip, after);
-			m->data_off += off;
-			m->data_len = (uint16_t)len;
-			m->pkt_len = len;
-			note->inner_len = (uint16_t)len;
-			note->port_id = DP_PORT_NONE;
-			verdicts[inner.n] = DP_KEEP;
-		}
-		dp_batch_add(&inner, m);
-	}
-	if (keepalives.n)
-		dp_consume(w, keepalives.pkts, keepalives.n);
-	dp_sift(w, &inner, verdicts);
-	*b = inner;
-}
-
-static void check_sources(struct dp_worker *w, struct dp_batch *b)
-{
-	struct dp_peer *owners[DP_BATCH_MAX];
-	uint8_t verdicts[DP_BATCH_MAX];
-
-	dp_lookup_peers(b, true, owners);
+	/* Forged ones end before anything is moved. */
+	take_out(b, found, DP_OPENED_FORGED, &out);
+	if (unlikely(out.n))
+		dp_drop(w, out.pkts, out.n, DP_DROP_bad_tag);
 	for (unsigned int i = 0; i < b->n; i++)
-		verdicts[i] = owners[i] && owners[i] == dp_note(b->pkts[i])->peer
-				      ? DP_KEEP
-				      : DP_DROP_source_not_allowed;
+		verdicts[i] = reasons[found[i]];
+	accept_all(w, b, verdicts);
+	take_out(b, verdicts, CONSUMED, &out);
+	if (unlikely(out.n))
+		dp_consume(w, out.pkts, out.n);
 	dp_sift(w, b, verdicts);
+	if (b->n)
+		dp_forward(w, b);
 }
 
 void dp_decap(struct dp_worker *w, struct dp_batch *b)
 {
+	uint8_t found[DP_BATCH_MAX];
+
 	look_up(w, b);
-	open_all(w, b);
-	accept_all(w, b);
-	strip(w, b);
-	check_sources(w, b);
-	if (b->n)
-		dp_forward(w, b);
+	if (b->n == 0)
+		return;
+	dp_load_sample(w, dp_note(b->pkts[0])->peer, b->n);
+	if (unlikely(dp_spreads(w))) {
+		dp_spread_give(w, b, DP_JOB_OPEN);
+		return;
+	}
+	dp_open(w->dp, w->aead, b, found);
+	dp_accept(w, b, found);
 }

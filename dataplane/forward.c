@@ -120,16 +120,12 @@ static void to_ports(struct dp_worker *w, struct dp_batch *b)
 
 void dp_forward(struct dp_worker *w, struct dp_batch *b)
 {
-	const struct dp_route *routes[DP_BATCH_MAX];
-	const uint8_t *ips[DP_BATCH_MAX];
 	struct dp_batch tunnels = {.n = 0}, ports = {.n = 0}, tun = {.n = 0};
 	const struct dp *dp = w->dp;
 
-	for (unsigned int i = 0; i < b->n; i++)
-		ips[i] = rte_pktmbuf_mtod(b->pkts[i], const uint8_t *);
-	dp_lookup_routes(dp->routes, ips, routes, b->n);
 	for (unsigned int i = 0; i < b->n; i++) {
-		const struct dp_route *route = routes[i];
+		struct dp_note *note = dp_note(b->pkts[i]);
+		const struct dp_route *route = note->route;
 		struct dp_batch *to = &tun;
 
 		if (route && route->kind == DP_ROUTE_PORT && route->port_id < dp->n_ports)
@@ -137,7 +133,7 @@ void dp_forward(struct dp_worker *w, struct dp_batch *b)
 		else if (route && route->kind == DP_ROUTE_IFACE &&
 			 atomic_load_explicit(&dp->ifaces[route->iface_id], memory_order_relaxed))
 			to = &tunnels;
-		dp_note(b->pkts[i])->route = route;
+		note->port_id = DP_PORT_NONE; /* where it came in is of no interest any more */
 		dp_batch_add(to, b->pkts[i]);
 	}
 	if (ports.n)

@@ -227,9 +227,8 @@ struct rte_mbuf *dp_packet_new(struct dp *dp)
 void dp_packet_endpoint(const struct rte_mbuf *m, struct wg_endpoint *from)
 {
 	const struct dp_note *note = dp_note(m);
-	const uint8_t *ip = rte_pktmbuf_mtod_offset(m, const uint8_t *, note->l3_off);
-	const uint8_t *udp = rte_pktmbuf_mtod_offset(m, const uint8_t *, note->payload_off) -
-			     sizeof(struct rte_udp_hdr);
+	const uint8_t *ip = dp_outer_frame(m) + note->l3_off;
+	const uint8_t *udp = dp_outer_frame(m) + note->payload_off - sizeof(struct rte_udp_hdr);
 
 	memset(from, 0, sizeof(*from));
 	from->family = note->family;

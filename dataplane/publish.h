@@ -23,6 +23,7 @@ struct dp_settings {
 	uint32_t packet_buffers;
 	uint16_t mtu_max; /* greatest of ports and interfaces: sizes the buffers */
 	const char *aead; /* back end, NULL: best */
+	enum dp_spread_mode spread;
 };
 
 /* After rte_eal_init(): pool, rings, RCU, tables, workers (not yet running). NULL with a sentence
@@ -102,8 +103,8 @@ bool dp_face_may_sleep(struct dp *dp);
 struct rte_mbuf *dp_packet_new(struct dp *dp);
 
 /* The source of an outer packet (address, port, and the local address it was sent to), from the
- * headers before its payload. note.l3_off, payload_off and family must be as classify set them, and
- * data must not have been moved since. */
+ * headers before its payload. note.l3_off, payload_off and family must be as classify set them;
+ * data may have been moved by opening only. */
 void dp_packet_endpoint(const struct rte_mbuf *m, struct wg_endpoint *from);
 
 #endif

@@ -22,9 +22,12 @@ void dp_classify(struct dp_worker *w, struct dp_batch *b);
 
 /* decap.c: data messages; note.iface, l3_off, payload_off, payload_len, counter are set. */
 void dp_decap(struct dp_worker *w, struct dp_batch *b);
+/* decap.c: the same after dp_open(), with what it found: moves replay windows and all else that
+ * authentic packets move, in the order of the batch. found[] is used up. */
+void dp_accept(struct dp_worker *w, struct dp_batch *b, uint8_t *found);
 
-/* forward.c: inner packets out of a tunnel (data starts at the inner IP header, inner_len is set).
- */
+/* forward.c: inner packets out of a tunnel (data starts at the inner IP header; inner_len and route
+ * are set). */
 void dp_forward(struct dp_worker *w, struct dp_batch *b);
 /* forward.c: packets from a port that a route leads into note.iface (data starts at the IP header):
  * counts TTL down and goes on to dp_encap(). */
@@ -34,6 +37,8 @@ void dp_forward_in(struct dp_worker *w, struct dp_batch *b);
 void dp_encap(struct dp_worker *w, struct dp_batch *b);
 /* encap.c: inner packets for note.peer. Length 0: keepalive. */
 void dp_seal(struct dp_worker *w, struct dp_batch *b);
+/* encap.c: the same after dp_seal_burst(), with what it found: complete frames, to be sent. */
+void dp_sealed(struct dp_worker *w, struct dp_batch *b, const uint8_t *found);
 
 /* tx.c: complete frames for note.port_id; collected per port until dp_tx_flush(). */
 void dp_tx(struct dp_worker *w, struct dp_batch *b);

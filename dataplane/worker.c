@@ -19,6 +19,7 @@
 #include <rte_prefetch.h>
 
 #include "dataplane/publish.h"
+#include "dataplane/spread.h"
 #include "dataplane/stages.h"
 
 /* With backoff: this many empty turns before the first sleep, and sleeps that double up to the
@@ -44,6 +45,7 @@ static bool attach(struct dp_worker *w, struct dp_note *note)
 	note->iface = NULL;
 	note->route = NULL;
 	note->out = NULL;
+	note->inner_off = 0;
 	switch (note->ask) {
 	case DP_ASK_FRAME:
 	case DP_ASK_OUT:
@@ -78,6 +80,7 @@ static unsigned int take(struct dp_worker *w, struct rte_ring *ring)
 	uint8_t asks[DP_BATCH_MAX], verdicts[DP_BATCH_MAX];
 	unsigned int taken;
 
+	dp_spread_make_room(w);
 	in.n = (uint16_t)rte_ring_sc_dequeue_burst(ring, (void **)in.pkts, DP_BATCH_MAX, NULL);
 	taken = in.n;
 	if (taken == 0)
@@ -105,7 +108,9 @@ unsigned int dp_worker_turn(struct dp_worker *w)
 	struct dp_batch b;
 
 	w->now_ns = boottime_ns();
+	dp_spread_begin(w);
 	for (uint16_t i = 0; i < dp->n_ports; i++) {
+		dp_spread_make_room(w);
 		if (dp_rx(w, dp->ports[i], &b) == 0)
 			continue;
 		taken += b.n;
@@ -113,6 +118,7 @@ unsigned int dp_worker_turn(struct dp_worker *w)
 	}
 	taken += take(w, w->from_control);
 	taken += take(w, w->from_face);
+	taken += dp_spread_turn(w, taken);
 	dp_tx_flush(w);
 	dp_count(&w->loops, 1);
 	if (taken == 0)
@@ -132,6 +138,24 @@ static void back_off(unsigned int idle_turns)
 
 static_assert(SLEEP_MIN_NS << 3 <= SLEEP_MAX_NS, "sleeps grow");
 
+/* Its own turns, and the two epochs of what it shares out. */
+static int join_rcu(const struct dp_worker *w)
+{
+	int rc = rte_rcu_qsbr_thread_register(w->dp->rcu, w->id);
+
+	for (unsigned int e = 0; rc == 0 && e < 2; e++)
+		rc = rte_rcu_qsbr_thread_register(w->dp->rcu, dp_spread_thread(w, e));
+	return rc;
+}
+
+static void leave_rcu(const struct dp_worker *w)
+{
+	rte_rcu_qsbr_thread_offline(w->dp->rcu, w->id);
+	rte_rcu_qsbr_thread_unregister(w->dp->rcu, w->id);
+	for (unsigned int e = 0; e < 2; e++)
+		rte_rcu_qsbr_thread_unregister(w->dp->rcu, dp_spread_thread(w, e));
+}
+
 int dp_worker_run(void *arg)
 {
 	struct dp_worker *w = arg;
@@ -140,7 +164,7 @@ int dp_worker_run(void *arg)
 
 	/* Else the kernel adds up to 50 us to each sleep. */
 	prctl(PR_SET_TIMERSLACK, 1UL);
-	if (rte_rcu_qsbr_thread_register(dp->rcu, w->id) != 0)
+	if (join_rcu(w) != 0)
 		return -1;
 	rte_rcu_qsbr_thread_online(dp->rcu, w->id);
 	while (!atomic_load_explicit(&dp->stop, memory_order_relaxed)) {
@@ -149,7 +173,8 @@ int dp_worker_run(void *arg)
 		if (dp->backoff && idle_turns >= IDLE_TURNS_AWAKE)
 			back_off(idle_turns);
 	}
-	rte_rcu_qsbr_thread_offline(dp->rcu, w->id);
-	rte_rcu_qsbr_thread_unregister(dp->rcu, w->id);
+	dp_spread_finish(w);
+	dp_tx_flush(w);
+	leave_rcu(w);
 	return 0;
 }

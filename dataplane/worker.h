@@ -81,10 +81,17 @@ struct dp_worker {
 	} port_counters[DP_PORTS_MAX];
 	_Atomic uint64_t events_lost; /* ring full; the worker reports again */
 	_Atomic uint64_t loops, idle_loops;
+	struct dp_spread_counters spreads;
+	struct dp_spread *spread; /* work that is shared out to other workers: spread.h */
+	bool few_queues; /* it receives for others, too: a port has fewer queues than workers */
 	/* frames collected per port until the end of the loop: see tx.c */
 	struct dp_batch *tx; /* [DP_PORTS_MAX] */
 };
 
+/* Whether workers share work out: as load.c sees it; the others are for tests and benches. */
+enum dp_spread_mode { DP_SPREAD_AUTO, DP_SPREAD_NEVER, DP_SPREAD_ALWAYS };
+
+struct dp_spread;
 struct dp_locals;   /* set of this host's addresses: see publish.h */
 struct dp_sessions; /* receiver index to session: see sessions.h */
 
@@ -94,8 +101,9 @@ struct dp {
 	struct dp_port *ports[DP_PORTS_MAX];
 	uint16_t n_ports; /* fixed while workers run */
 	struct dp_worker *workers[DP_WORKERS_MAX];
-	uint16_t n_workers; /* fixed */
-	bool backoff;	    /* sleep shortly when nothing comes */
+	uint16_t n_workers;	    /* fixed */
+	bool backoff;		    /* sleep shortly when nothing comes */
+	enum dp_spread_mode spread; /* fixed */
 	_Atomic bool stop;
 
 	/* tables: control writes (publish.c), workers read with acquire */
@@ -109,6 +117,10 @@ struct dp {
 	/* control only */
 	uint64_t ifaces_used; /* bit per id: not yet freed, its counters may still be written */
 	uint16_t iface_last;  /* id given last; the next one is searched after it */
+
+	/* a bit per worker that shares work out: it writes, on and off; those with nothing to do
+	 * read */
+	alignas(RTE_CACHE_LINE_SIZE) _Atomic uint64_t spreading[DP_WORKERS_MAX / 64];
 
 	/* threads that are not workers */
 	alignas(RTE_CACHE_LINE_SIZE) struct dp_bell control_bell;

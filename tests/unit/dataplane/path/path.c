@@ -65,8 +65,12 @@ static void open_port(struct path *p, uint16_t i, uint16_t n_queues, const char 
 	p->tx[i] = rte_ring_create(ring, PORT_RING, SOCKET_ID_ANY, 0);
 	assert_true(p->rx[i] && p->tx[i]);
 	snprintf(ring, sizeof(ring), "port%u", serial);
-	struct rte_ring *rx[] = {p->rx[i], p->rx[i]}, *tx[] = {p->tx[i], p->tx[i]};
+	struct rte_ring *rx[PATH_WORKERS_MAX], *tx[PATH_WORKERS_MAX];
 
+	for (unsigned int q = 0; q < PATH_WORKERS_MAX; q++) {
+		rx[q] = p->rx[i];
+		tx[q] = p->tx[i];
+	}
 	eth = rte_eth_from_rings(ring, rx, n_queues, tx, n_queues, 0);
 	assert_true(eth >= 0);
 	assert_int_equal(rte_eth_dev_configure((uint16_t)eth, n_queues, n_queues, &conf), 0);
@@ -199,8 +203,8 @@ static void open_peer(struct path *p, unsigned int n)
 
 void path_open(struct path *p, uint16_t n_workers)
 {
-	static const int cpus[2] = {0, 0};
-	static const unsigned int lcores[2] = {0, 0};
+	static const int cpus[PATH_WORKERS_MAX];
+	static const unsigned int lcores[PATH_WORKERS_MAX];
 	struct dp_settings settings = {
 		.cpus = cpus,
 		.lcores = lcores,
@@ -269,6 +273,14 @@ bool path_udp_sum_right(const uint8_t *ip)
 	return folded(udp_sum(ip)) == 0xffff;
 }
 
+/* As senders write it: 0 means that there is none. */
+static uint16_t udp_check(const uint8_t *ip)
+{
+	uint16_t sum = (uint16_t)~folded(udp_sum(ip));
+
+	return sum ? sum : UINT16_MAX;
+}
+
 size_t path_ip(uint8_t *out, const char *from, const char *to, size_t len)
 {
 	uint8_t a[16], b[16];
@@ -291,7 +303,7 @@ size_t path_ip(uint8_t *out, const char *from, const char *to, size_t len)
 		put16(out + header + 2, UDP_TO);
 		put16(out + header + 4, len - header);
 		put16(out + header + 6, 0);
-		put16(out + header + 6, (uint16_t)~folded(udp_sum(out)));
+		put16(out + header + 6, udp_check(out));
 	}
 	if (v4)
 		path_ipv4_sum(out);
@@ -323,7 +335,7 @@ void path_udp(struct path_frame *f, const struct path *p, unsigned int port, con
 	if (len)
 		memcpy(ip + header + 8, payload, len);
 	put16(ip + header + 6, 0);
-	put16(ip + header + 6, (uint16_t)~folded(udp_sum(ip)));
+	put16(ip + header + 6, udp_check(ip));
 	path_ethernet(f, p, port, ip, header + 8 + len);
 }
 

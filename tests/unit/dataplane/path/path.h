@@ -1,5 +1,5 @@
 /*
- * A gateway in memory for the tests of the packet path: one or two workers, two ports that are
+ * A gateway in memory for the tests of the packet path: one to four workers, two ports that are
  * rings, one WireGuard interface with three peers and their sessions, routes and addresses. Time
  * stands still unless a test moves it. Everything that comes out is looked at where it comes out.
  *
@@ -25,6 +25,7 @@
 #define PATH_MTU	 1420
 #define PATH_START_NS	 (1000 * WG_NS_PER_S)
 #define PATH_FRAME_BYTES 4096
+#define PATH_WORKERS_MAX 4
 
 struct path {
 	struct dp *dp;

@@ -1,0 +1,103 @@
+/*
+ * Opening data messages: the tags, then of what was right the inner packet, its source, and where
+ * it goes. Runs on any worker, maybe not the one that received the packets; changes nothing but
+ * them (open.h). Sessions and replay windows are moved in decap.c.
+ */
+#include "dataplane/open.h"
+
+#include <rte_mbuf.h>
+
+#include "dataplane/ip.h"
+#include "dataplane/lookup.h"
+#include "dataplane/session.h"
+
+static_assert(DP_BATCH_MAX <= CR_BURST_MAX, "a batch is one burst");
+
+/* Returns a mask of those whose tag is right. */
+static uint64_t open_burst(struct cr_aead *aead, const struct dp_batch *b)
+{
+	struct cr_packet packets[DP_BATCH_MAX];
+
+	for (unsigned int i = 0; i < b->n; i++) {
+		const struct dp_note *note = dp_note(b->pkts[i]);
+		uint8_t *sealed = rte_pktmbuf_mtod_offset(
+			b->pkts[i], uint8_t *, note->payload_off + sizeof(struct wg_data));
+
+		packets[i] = (struct cr_packet){
+			.key = note->session->receive_key,
+			.counter = note->counter,
+			.src = sealed,
+			.dst = sealed,
+			.len_bytes = note->payload_len - WG_OVERHEAD_BYTES,
+		};
+	}
+	return cr_open_burst(aead, packets, b->n);
+}
+
+/* From the message to the inner packet: data starts at its header and ends where it says. */
+static enum dp_opened strip(struct rte_mbuf *m)
+{
+	struct dp_note *note = dp_note(m);
+	uint32_t padded = note->payload_len - WG_OVERHEAD_BYTES;
+	uint16_t off = (uint16_t)(note->payload_off + sizeof(struct wg_data));
+	uint8_t *ip = rte_pktmbuf_mtod_offset(m, uint8_t *, off);
+	uint8_t ecn, after;
+	uint32_t len;
+
+	if (padded == 0)
+		return DP_OPENED_KEEPALIVE;
+	len = dp_ip_length(ip, padded);
+	if (len == 0 || len > padded)
+		return DP_OPENED_MALFORMED;
+	ecn = dp_ip_ecn(ip);
+	after = dp_ecn_inner(ecn, note->ecn);
+	if (unlikely(after != ecn))
+		dp_ip_set_ecn(ip, after);
+	m->data_off += off;
+	m->data_len = (uint16_t)len;
+	m->pkt_len = len;
+	note->inner_off = off;
+	note->inner_len = (uint16_t)len;
+	return DP_OPENED;
+}
+
+/* Who owns the sources, and where the destinations lead. inner: the packets of b that of[] names.
+ */
+static void look_up(const struct dp *dp, const struct dp_batch *inner, const uint8_t *of,
+		    uint8_t *found)
+{
+	const struct dp_route *routes[DP_BATCH_MAX];
+	struct dp_peer *owners[DP_BATCH_MAX];
+	const uint8_t *ips[DP_BATCH_MAX];
+
+	dp_lookup_peers(inner, true, owners);
+	for (unsigned int i = 0; i < inner->n; i++)
+		ips[i] = rte_pktmbuf_mtod(inner->pkts[i], const uint8_t *);
+	dp_lookup_routes(dp->routes, ips, routes, inner->n);
+	for (unsigned int i = 0; i < inner->n; i++) {
+		struct dp_note *note = dp_note(inner->pkts[i]);
+
+		note->route = routes[i];
+		if (unlikely(!owners[i] || owners[i] != note->peer))
+			found[of[i]] = DP_OPENED_STRANGER;
+	}
+}
+
+void dp_open(const struct dp *dp, struct cr_aead *aead, const struct dp_batch *b,
+	     uint8_t found[DP_BATCH_MAX])
+{
+	uint64_t right = open_burst(aead, b);
+	struct dp_batch inner = {.n = 0};
+	uint8_t of[DP_BATCH_MAX];
+
+	for (unsigned int i = 0; i < b->n; i++) {
+		dp_note(b->pkts[i])->inner_off = 0;
+		found[i] = right >> i & 1 ? strip(b->pkts[i]) : DP_OPENED_FORGED;
+		if (likely(found[i] == DP_OPENED)) {
+			of[inner.n] = (uint8_t)i;
+			dp_batch_add(&inner, b->pkts[i]);
+		}
+	}
+	if (inner.n)
+		look_up(dp, &inner, of, found);
+}

@@ -1,0 +1,172 @@
+/*
+ * Sealing inner packets: the data message around each, the burst of ciphers, the outer headers in
+ * front. Runs on any worker, maybe not the one that received the packets; changes nothing but them
+ * (open.h). Counters were reserved before, in encap.c.
+ */
+#include "dataplane/open.h"
+
+#include <string.h>
+#include <sys/socket.h>
+
+#include <rte_ip.h>
+#include <rte_mbuf.h>
+
+#include "dataplane/ip.h"
+#include "dataplane/session.h"
+
+/* What fits the 16-bit length of any outer header. */
+#define LEN_MAX_BYTES (UINT16_MAX - WG_OVERHEAD_BYTES - DP_UDP_BYTES - DP_IPV6_BYTES)
+
+/* ---- the message ---- */
+
+/* The data message around an inner packet, in place. False: the buffer has no room for it, which
+ * only a buffer that is not of our pool can lack. */
+static bool wrap(struct rte_mbuf *m, struct cr_packet *packet)
+{
+	const struct dp_note *note = dp_note(m);
+	uint16_t mtu = atomic_load_explicit(&note->iface->mtu, memory_order_relaxed);
+	uint16_t len = m->data_len;
+	uint16_t padding = (uint16_t)(dp_padded(len, mtu) - len);
+	struct wg_data *message;
+	uint8_t *plain;
+
+	if (unlikely(m->nb_segs != 1 || (uint32_t)len + padding > LEN_MAX_BYTES ||
+		     rte_pktmbuf_headroom(m) < note->out->header_bytes + sizeof(*message) ||
+		     rte_pktmbuf_tailroom(m) < padding + WG_TAG_BYTES))
+		return false;
+	plain = rte_pktmbuf_mtod(m, uint8_t *);
+	memset(plain + len, 0, padding);
+	*packet = (struct cr_packet){
+		.key = note->session->send_key,
+		.counter = note->counter,
+		.src = plain,
+		.dst = plain,
+		.len_bytes = (uint32_t)len + padding,
+	};
+	message = (struct wg_data *)(plain - sizeof(*message));
+	message->type = rte_cpu_to_le_32(WG_DATA);
+	message->receiver = rte_cpu_to_le_32(note->session->remote_index);
+	message->counter = rte_cpu_to_le_64(note->counter);
+	return true;
+}
+
+/* ---- outer headers ---- */
+
+/* The sizes that nearly all have, known to the compiler. */
+static void copy_header(uint8_t *frame, const struct dp_out *out)
+{
+	if (out->header_bytes == DP_ETHER_BYTES + DP_IPV4_MIN_BYTES + DP_UDP_BYTES)
+		memcpy(frame, out->header, DP_ETHER_BYTES + DP_IPV4_MIN_BYTES + DP_UDP_BYTES);
+	else if (out->header_bytes == DP_ETHER_BYTES + DP_IPV6_BYTES + DP_UDP_BYTES)
+		memcpy(frame, out->header, DP_ETHER_BYTES + DP_IPV6_BYTES + DP_UDP_BYTES);
+	else
+		memcpy(frame, out->header, out->header_bytes);
+}
+
+/* Lengths, ECN and header checksum. */
+static void patch_ip(uint8_t *ip, uint8_t ecn, uint16_t udp_len, uint16_t id)
+{
+	uint16_t sum;
+
+	if (dp_ip_version(ip) == 6) {
+		ip[1] = (uint8_t)(ecn << 4);
+		dp_store_be16(ip + 4, udp_len);
+		return;
+	}
+	ip[1] = ecn; /* DSCP 0: the inner one is nobody's business outside */
+	dp_store_be16(ip + 2, (uint16_t)(DP_IPV4_MIN_BYTES + udp_len));
+	dp_store_be16(ip + 4, id);
+	memset(ip + 10, 0, 2);
+	sum = (uint16_t)~rte_raw_cksum(ip, DP_IPV4_MIN_BYTES);
+	memcpy(ip + 10, &sum, sizeof(sum));
+}
+
+static uint16_t fold(uint32_t sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)sum;
+}
+
+/* Always a checksum, also over IPv4; computed here if the port can't, or the frame will be
+ * fragmented. */
+static void patch_udp(struct rte_mbuf *m, uint8_t *udp, uint16_t udp_len, bool offload)
+{
+	const struct dp_out *out = dp_note(m)->out;
+	uint32_t pseudo_sum = out->pseudo_sum + rte_cpu_to_be_16(udp_len);
+	uint16_t sum;
+
+	dp_store_be16(udp + 4, udp_len);
+	memset(udp + 6, 0, 2);
+	if (offload) {
+		bool v4 = out->endpoint.family == AF_INET;
+
+		m->l2_len = out->l3_off;
+		m->l3_len = v4 ? DP_IPV4_MIN_BYTES : DP_IPV6_BYTES;
+		m->ol_flags |= RTE_MBUF_F_TX_UDP_CKSUM |
+			       (v4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6);
+		sum = fold(pseudo_sum);
+	} else {
+		sum = (uint16_t)~fold(pseudo_sum + rte_raw_cksum(udp, udp_len));
+		if (sum == 0)
+			sum = UINT16_MAX;
+	}
+	memcpy(udp + 6, &sum, sizeof(sum));
+}
+
+/* From the inner packet to the whole frame. Returns the outer IP packet's length. */
+static uint32_t dress(const struct dp *dp, struct rte_mbuf *m)
+{
+	struct dp_note *note = dp_note(m);
+	const struct dp_out *out = note->out;
+	uint16_t udp_len = (uint16_t)(DP_UDP_BYTES + note->payload_len);
+	uint16_t before = (uint16_t)(out->header_bytes + sizeof(struct wg_data));
+	uint32_t outer_len = (uint32_t)out->header_bytes - out->l3_off + note->payload_len;
+	bool offload = dp->ports[out->port_id]->tx_udp_cksum && outer_len <= out->mtu;
+	uint8_t *frame;
+
+	m->data_off = (uint16_t)(m->data_off - before);
+	m->data_len = (uint16_t)(out->header_bytes + note->payload_len);
+	m->pkt_len = m->data_len;
+	note->port_id = out->port_id;
+	frame = rte_pktmbuf_mtod(m, uint8_t *);
+	copy_header(frame, out);
+	/* DF is clear, so fragments need an id: the counter does not come again soon. */
+	patch_ip(frame + out->l3_off, dp_ecn_outer(note->ecn), udp_len, (uint16_t)note->counter);
+	patch_udp(m, frame + out->header_bytes - DP_UDP_BYTES, udp_len, offload);
+	return outer_len;
+}
+
+/* ---- the whole ---- */
+
+void dp_seal_burst(const struct dp *dp, struct cr_aead *aead, const struct dp_batch *b,
+		   uint8_t found[DP_BATCH_MAX])
+{
+	struct cr_packet packets[DP_BATCH_MAX];
+	uint8_t of[DP_BATCH_MAX];
+	unsigned int n = 0;
+	uint64_t sealed;
+
+	for (unsigned int i = 0; i < b->n; i++) {
+		struct rte_mbuf *m = b->pkts[i];
+
+		found[i] = DP_SEALED_FAILED;
+		if (unlikely(!wrap(m, &packets[n])))
+			continue;
+		/* Taken before it is encrypted in place; 0 for a keepalive. */
+		dp_note(m)->ecn = m->data_len ? dp_ip_ecn(rte_pktmbuf_mtod(m, uint8_t *)) : 0;
+		of[n++] = (uint8_t)i;
+	}
+	if (unlikely(n == 0))
+		return;
+	sealed = cr_seal_burst(aead, packets, n);
+	for (unsigned int k = 0; k < n; k++) {
+		struct rte_mbuf *m = b->pkts[of[k]];
+		struct dp_note *note = dp_note(m);
+
+		if (unlikely(!(sealed >> k & 1)))
+			continue;
+		note->payload_len = (uint16_t)(packets[k].len_bytes + WG_OVERHEAD_BYTES);
+		found[of[k]] = dress(dp, m) <= note->out->mtu ? DP_SEALED : DP_SEALED_BIG;
+	}
+}
