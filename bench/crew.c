@@ -297,7 +297,7 @@ int bench_crew_open(struct bench_crew *c, unsigned int n_workers, unsigned int n
 	snprintf(error, error_size, "no memory for %u workers", n_workers);
 	rc = open_members(c);
 	for (unsigned int i = 0; rc == 0 && i < 2; i++)
-		rc = bench_memory_port_open(&c->ports[i], c->g.ports[i].eth_id, n_workers,
+		rc = bench_memory_port_open(&c->ports[i], c->g.ports[i].device->eth_id, n_workers,
 					    c->n_queues * BENCH_QUEUE_PACKETS);
 	if (rc != 0)
 		bench_crew_close(c);

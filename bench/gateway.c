@@ -14,6 +14,7 @@
 #include "bench/bench.h"
 #include "crypto/random.h"
 #include "dataplane/allowed.h"
+#include "dataplane/assign.h"
 #include "dataplane/route.h"
 
 #define INNER_BASE    0x0a400000u /* 10.64.0.0/10 */
@@ -38,15 +39,20 @@ static int open_ports(struct bench_gateway *g, uint16_t queues, char *error, siz
 	for (uint16_t i = 0; i < 2; i++) {
 		int rc;
 
+		struct dp_device_wish wish = {
+			.port = names[i], .device = device, .mtu = PORT_MTU, .queues = queues};
+
 		snprintf(device, sizeof(device), "net_null%u", serial++);
-		rc = dp_port_open(&g->ports[i], i, names[i], device, PORT_MTU, queues, g->dp->pool,
-				  error, error_size);
+		rc = dp_device_open(&g->devices[i], i, &wish, g->dp->pool, error, error_size);
+		if (rc == 0)
+			rc = dp_port_init(&g->ports[i], i, names[i], &g->devices[i], 0, PORT_MTU);
 		if (rc != 0)
 			return rc;
+		g->dp->devices[i] = &g->devices[i];
 		g->dp->ports[i] = &g->ports[i];
-		g->dp->n_ports = (uint16_t)(i + 1);
+		g->dp->n_devices = g->dp->n_ports = (uint16_t)(i + 1);
 	}
-	return 0;
+	return dp_start_devices(g->dp, error, error_size);
 }
 
 static int set_route(struct bench_gateway *g, uint32_t to, uint8_t len, struct dp_route route)
@@ -199,8 +205,8 @@ struct bench_peer *bench_gateway_peer(const struct bench_gateway *g, uint32_t in
 
 void bench_gateway_close(struct bench_gateway *g)
 {
-	for (uint16_t i = 0; i < g->dp->n_ports; i++)
-		dp_port_close(&g->ports[i]);
+	for (uint16_t i = 0; i < g->dp->n_devices; i++)
+		dp_device_close(&g->devices[i]);
 	dp_free(g->dp);
 	free(g->peers);
 }

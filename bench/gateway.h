@@ -38,6 +38,7 @@ struct bench_peer {
 struct bench_gateway {
 	struct dp *dp;
 	struct dp_worker *w; /* the first */
+	struct dp_device devices[2];
 	struct dp_port ports[2];
 	struct dp_iface *wg;
 	struct bench_peer *peers;

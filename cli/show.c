@@ -36,7 +36,11 @@ static void print_ports(const json_t *ports)
 
 	json_array_foreach (ports, i, port) {
 		cli_table_add(&table, "%s", cli_text(port, "name"));
-		cli_table_add(&table, "%s", cli_text(port, "device"));
+		if (cli_number(port, "vlan"))
+			cli_table_add(&table, "%s vlan %" JSON_INTEGER_FORMAT,
+				      cli_text(port, "device"), cli_number(port, "vlan"));
+		else
+			cli_table_add(&table, "%s", cli_text(port, "device"));
 		cli_table_add(&table, "%s", cli_text(port, "driver"));
 		cli_table_add(&table, "%s",
 			      json_is_true(json_object_get(port, "link")) ? "up" : "down");

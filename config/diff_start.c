@@ -28,6 +28,8 @@ static void check_ports(const struct cf_config *old, const struct cf_config *new
 			needs_restart(new, errors, "removing port", was->name);
 		else if (strcmp(was->device, is->device))
 			needs_restart(new, errors, "another device for port", was->name);
+		else if (was->vlan != is->vlan)
+			needs_restart(new, errors, "another vlan for port", was->name);
 		else if (was->mtu != is->mtu)
 			needs_restart(new, errors, "another mtu for port", was->name);
 	}

@@ -18,6 +18,7 @@
 
 #define CF_PORT_ITEMS(X)                                                                           \
 	X(device, "device", "device", "What the port is.")                                         \
+	X(vlan, "vlan", "number", "VLAN of the device that is the port.")                          \
 	X(addresses, "addresses", "list", "Addresses of the port's Linux interface.")              \
 	X(mtu, "mtu", "bytes", "MTU of the port.")                                                 \
 	X(routes, "routes", "list", "Routes through the port.")

@@ -75,7 +75,8 @@ struct cf_port {
 	struct cf_prefixes addresses; /* host bits kept */
 	struct cf_route *routes;
 	size_t n_routes;
-	uint16_t mtu; /* 0: what the device has */
+	uint16_t mtu;  /* 0: what the device has */
+	uint16_t vlan; /* 0: frames without a tag */
 };
 
 enum cf_idle {

@@ -4,13 +4,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 
 #include "config/items.h"
 
+#define PORTS_MAX 64
 /* What DPDK is built for (RTE_MAX_ETHPORTS of Debian). */
-#define PORTS_MAX	 32
+#define DEVICES_MAX	 32
 #define PORT_MTU_MIN	 576
+#define PORT_MTU_MAX	 9216 /* the greatest that NICs and switches have in common */
+#define VLAN_MAX	 4094 /* 802.1Q: 0 is no VLAN, 4095 reserved */
 #define ROUTES_MAX	 4096
 #define DEVICE_BYTES_MAX 256
 
@@ -26,13 +30,15 @@ static void read_device(struct cf_reader *r, void *target)
 	else if (strlen(port->device) > DEVICE_BYTES_MAX)
 		cf_read_error(r, cf_read_line(r), "\"device\" is too long (at most %d bytes)",
 			      DEVICE_BYTES_MAX);
-	for (size_t i = 0; i < r->config->n_ports; i++) {
-		const struct cf_port *other = &r->config->ports[i];
+}
 
-		if (other != port && other->device && !strcmp(other->device, port->device))
-			cf_read_error(r, cf_read_line(r), "device %s is port %s already",
-				      port->device, other->name);
-	}
+static void read_vlan(struct cf_reader *r, void *target)
+{
+	struct cf_port *port = target;
+	uint64_t vlan;
+
+	if (cf_read_number(r, 1, VLAN_MAX, &vlan))
+		port->vlan = (uint16_t)vlan;
 }
 
 static void read_addresses(struct cf_reader *r, void *target)
@@ -47,7 +53,7 @@ static void read_mtu(struct cf_reader *r, void *target)
 	struct cf_port *port = target;
 	uint64_t mtu;
 
-	if (cf_read_number(r, PORT_MTU_MIN, UINT16_MAX, &mtu))
+	if (cf_read_number(r, PORT_MTU_MIN, PORT_MTU_MAX, &mtu))
 		port->mtu = (uint16_t)mtu;
 }
 
@@ -115,6 +121,74 @@ static void read_routes(struct cf_reader *r, void *target)
 	cf_read_list(r, read_route, &list);
 }
 
+/* What a device is called in a program: a PCI address in full, a vdev without its arguments. */
+static bool same_device(const struct cf_port *a, const struct cf_port *b)
+{
+	static const char domain[] = "0000:";
+	const char *x = a->device, *y = b->device;
+
+	if (cf_port_device(a) != cf_port_device(b))
+		return false;
+	if (cf_port_device(a) == CF_DEVICE_PCI) {
+		x += strncmp(x, domain, strlen(domain)) ? 0 : strlen(domain);
+		y += strncmp(y, domain, strlen(domain)) ? 0 : strlen(domain);
+		return !strcasecmp(x, y);
+	}
+	return strcspn(x, ",") == strcspn(y, ",") && !strncmp(x, y, strcspn(x, ","));
+}
+
+/* Linux has no VLAN interface with a greater MTU than the one that it lies on. */
+static bool mtu_over(const struct cf_port *vlan, const struct cf_port *port)
+{
+	return cf_port_device(port) == CF_DEVICE_LINUX && port->vlan == 0 && port->mtu != 0 &&
+	       vlan->mtu > port->mtu;
+}
+
+/* Of two ports on one device: each has its VLAN, or one of them none. */
+static void check_pair(struct cf_reader *r, uint32_t line, const struct cf_port *port,
+		       const struct cf_port *other)
+{
+	if (strcmp(port->device, other->device))
+		cf_read_error(r, line, "device %s is that of port %s: write it as there, %s",
+			      port->device, other->name, other->device);
+	else if (port->vlan == other->vlan && port->vlan)
+		cf_read_error(r, line, "vlan %u of device %s is port %s already", port->vlan,
+			      port->device, other->name);
+	else if (port->vlan == other->vlan)
+		cf_read_error(r, line,
+			      "device %s is port %s already: several ports of one device need a "
+			      "\"vlan\" each, or all but one",
+			      port->device, other->name);
+	if (mtu_over(port, other) || mtu_over(other, port))
+		cf_read_error(r, line,
+			      "ports %s and %s: the MTU of a VLAN of %s can't be over that of %s "
+			      "itself",
+			      other->name, port->name, port->device, port->device);
+}
+
+static bool is_first(const struct cf_config *config, const struct cf_port *port)
+{
+	for (const struct cf_port *p = config->ports; p < port; p++)
+		if (p->device && same_device(p, port))
+			return false;
+	return true;
+}
+
+static void check_device(struct cf_reader *r, uint32_t line, const struct cf_port *port)
+{
+	const struct cf_config *config = r->config;
+	unsigned int devices = 1;
+
+	for (const struct cf_port *other = config->ports; other < port; other++) {
+		if (other->device && same_device(port, other))
+			check_pair(r, line, port, other);
+		else
+			devices += other->device && is_first(config, other);
+	}
+	if (devices > DEVICES_MAX)
+		cf_read_error(r, line, "too many devices (at most %d)", DEVICES_MAX);
+}
+
 static const struct cf_item port_items[] = {CF_PORT_ITEMS(CF_ITEM){NULL, NULL}};
 
 static void read_port(struct cf_reader *r, const char *name, void *target)
@@ -143,6 +217,8 @@ static void read_port(struct cf_reader *r, const char *name, void *target)
 	cf_read_mapping(r, "a port", port_items, port);
 	if (!port->device && r->n_errors == errors)
 		cf_read_error(r, line, "port %s needs a \"device\"", port->name);
+	if (port->device)
+		check_device(r, line, port);
 }
 
 void cf_read_ports(struct cf_reader *r, void *target)

@@ -15,12 +15,13 @@
 #include <rte_log.h>
 
 #include "control/log.h"
+#include "dataplane/publish.h"
 
 #define ARGS_MAX       24
 #define HUGEPAGES_FILE "/sys/kernel/mm/hugepages/hugepages-%s/free_hugepages"
 #define MB	       (UINT64_C(1) << 20)
 #define FIXED_BYTES    (48 * MB) /* rings, sessions' table, ports */
-#define BUFFER_BYTES   3072	 /* a packet buffer with its overhead, generously */
+#define SPARE_BYTES    64	 /* by buffer: pages and blocks are not filled to the end */
 
 static unsigned long free_hugepages(const char *size)
 {
@@ -40,7 +41,8 @@ static unsigned long free_hugepages(const char *size)
 
 static uint64_t memory_bytes(const struct ctl_eal *e)
 {
-	return FIXED_BYTES + (uint64_t)e->packet_buffers * (BUFFER_BYTES + e->mtu_max - 1500);
+	return FIXED_BYTES +
+	       (uint64_t)e->packet_buffers * (dp_packet_buffer_bytes(e->mtu_max) + SPARE_BYTES);
 }
 
 bool ctl_eal_hugepages(const struct ctl_eal *e)

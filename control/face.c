@@ -339,7 +339,7 @@ void ctl_face_remove_tun(struct ctl_face *f, uint16_t iface_id)
 
 int ctl_face_add_tap(struct ctl_face *f, const struct dp_port *port, char *error, size_t error_size)
 {
-	struct face_device d = {.id = port->id};
+	struct face_device d = {.id = port->id, .vlan = port->vlan};
 	int err;
 
 	err = face_device_open(&d, port->name, port->mtu, port->mac, error, error_size);

@@ -16,6 +16,7 @@ struct face_device {
 	int fd;
 	uint16_t id;
 	bool tap;
+	uint16_t vlan; /* of a TAP: the tag that its frames get; 0: none */
 	uint32_t ifindex;
 	char name[16];
 };

@@ -15,6 +15,7 @@
 
 #include "control/ending.h"
 #include "control/gso.h"
+#include "dataplane/ethernet.h"
 #include "dataplane/publish.h"
 
 /* A frame as read: wholly in m, or (m NULL) in bytes. */
@@ -49,14 +50,16 @@ static void hand(struct face_reader *r, const struct face_device *d, struct rte_
 {
 	struct dp_note *note = dp_note(m);
 
+	m->pkt_len = m->data_len;
 	if (d->tap) {
 		note->ask = DP_ASK_OUT;
 		note->port_id = d->id;
+		if (d->vlan)
+			dp_ethernet_tag(m, d->vlan);
 	} else {
 		note->ask = DP_ASK_ENCAP;
 		note->iface_id = d->id;
 	}
-	m->pkt_len = m->data_len;
 	ctl_hand(r->dp, m, true);
 }
 

@@ -9,10 +9,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include <rte_ether.h>
-
 #include "control/ending.h"
-#include "dataplane/ip.h"
+#include "dataplane/ethernet.h"
 #include "dataplane/publish.h"
 
 /* Of one packet: the greatest there is (65535 bytes) over 1280 bytes, and more than any buffer
@@ -100,9 +98,9 @@ void asked_fragment(struct ctl_asked *a, uint64_t now_ns, struct rte_mbuf *m)
 /* ---- outer packets ---- */
 
 /* The packet has a checksum over all of it, and no fragment can be offloaded. */
-static void complete_udp(struct rte_mbuf *m)
+static void complete_udp(struct rte_mbuf *m, uint16_t l3_off)
 {
-	uint8_t *ip = rte_pktmbuf_mtod_offset(m, uint8_t *, DP_ETHER_BYTES), *udp;
+	uint8_t *ip = rte_pktmbuf_mtod_offset(m, uint8_t *, l3_off), *udp;
 	bool v4 = dp_ip_version(ip) == 4;
 	uint16_t sum;
 
@@ -125,30 +123,30 @@ static void send_out(struct ctl_asked *a, struct rte_mbuf *frag, uint16_t port_i
 static int out4(struct ctl_asked *a, struct rte_mbuf *m, const struct dp_port *port)
 {
 	struct rte_mbuf *frags[FRAGMENTS_MAX];
-	uint8_t ether[DP_ETHER_BYTES];
+	uint8_t ether[DP_ETHER_BYTES + DP_VLAN_BYTES];
+	uint16_t bytes = dp_ethernet_bytes(port);
 	int n;
 
-	memcpy(ether, rte_pktmbuf_mtod(m, uint8_t *), sizeof(ether));
+	memcpy(ether, rte_pktmbuf_mtod(m, uint8_t *), bytes);
 	/* Ids of encap.c are unique within a session only. */
-	dp_store_be16(rte_pktmbuf_mtod_offset(m, uint8_t *, DP_ETHER_BYTES) + 4,
-		      (uint16_t)a->next_id++);
-	rte_pktmbuf_adj(m, DP_ETHER_BYTES);
+	dp_store_be16(rte_pktmbuf_mtod_offset(m, uint8_t *, bytes) + 4, (uint16_t)a->next_id++);
+	rte_pktmbuf_adj(m, bytes);
 	n = cut4(a, m, port->mtu, frags);
 	for (int i = 0; i < n; i++) {
-		memcpy(rte_pktmbuf_prepend(frags[i], DP_ETHER_BYTES), ether, sizeof(ether));
+		memcpy(rte_pktmbuf_prepend(frags[i], bytes), ether, bytes);
 		send_out(a, frags[i], port->id);
 	}
 	return n;
 }
 
-/* One IPv6 fragment: data is [at, at + bytes) of what follows the IPv6 header of frame. */
-static struct rte_mbuf *make6(struct ctl_asked *a, const uint8_t *frame, uint32_t at,
-			      uint32_t bytes, bool more)
+/* One IPv6 fragment: data is [at, at + bytes) of what follows the headers of frame, of which
+ * before bytes are Ethernet's and IPv6's. */
+static struct rte_mbuf *make6(struct ctl_asked *a, const uint8_t *frame, uint32_t before,
+			      uint32_t at, uint32_t bytes, bool more)
 {
-	const uint32_t before = DP_ETHER_BYTES + DP_IPV6_BYTES;
 	struct rte_mbuf *frag = ctl_make(a->dp);
 	uint32_t id = rte_cpu_to_be_32(a->next_id);
-	uint8_t *to;
+	uint8_t *to, *ip;
 
 	if (!frag)
 		return NULL;
@@ -159,10 +157,11 @@ static struct rte_mbuf *make6(struct ctl_asked *a, const uint8_t *frame, uint32_
 	}
 	memcpy(to, frame, before);
 	memcpy(to + before + FRAG6_BYTES, frame + before + at, bytes);
-	to[before] = to[DP_ETHER_BYTES + 6];
+	ip = to + before - DP_IPV6_BYTES;
+	to[before] = ip[6];
 	to[before + 1] = 0;
-	to[DP_ETHER_BYTES + 6] = DP_IPV6_FRAGMENT_NH;
-	dp_store_be16(to + DP_ETHER_BYTES + 4, (uint16_t)(FRAG6_BYTES + bytes));
+	ip[6] = DP_IPV6_FRAGMENT_NH;
+	dp_store_be16(ip + 4, (uint16_t)(FRAG6_BYTES + bytes));
 	dp_store_be16(to + before + 2, (uint16_t)(at | more));
 	memcpy(to + before + 4, &id, sizeof(id));
 	return frag;
@@ -172,7 +171,8 @@ static struct rte_mbuf *make6(struct ctl_asked *a, const uint8_t *frame, uint32_
 static int out6(struct ctl_asked *a, struct rte_mbuf *m, const struct dp_port *port)
 {
 	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
-	uint32_t left = m->data_len - DP_ETHER_BYTES - DP_IPV6_BYTES, at = 0;
+	uint32_t before = (uint32_t)dp_ethernet_bytes(port) + DP_IPV6_BYTES;
+	uint32_t left = m->data_len - before, at = 0;
 	uint32_t step = port->mtu < DP_IPV6_BYTES + FRAG6_BYTES + 8u
 				? 0
 				: (port->mtu - DP_IPV6_BYTES - FRAG6_BYTES) & ~7u;
@@ -185,7 +185,7 @@ static int out6(struct ctl_asked *a, struct rte_mbuf *m, const struct dp_port *p
 		uint32_t bytes = RTE_MIN(step, left);
 
 		left -= bytes;
-		frags[n] = make6(a, frame, at, bytes, left > 0);
+		frags[n] = make6(a, frame, before, at, bytes, left > 0);
 		if (!frags[n])
 			break; /* a packet without one of its fragments is of no use */
 		n++;
@@ -207,12 +207,15 @@ void asked_fragment_out(struct ctl_asked *a, struct rte_mbuf *m)
 	const struct dp_note *note = dp_note(m);
 	const struct dp_port *port = note->port_id < DP_PORTS_MAX ? a->dp->ports[note->port_id]
 								  : NULL;
-	const uint8_t *ip = rte_pktmbuf_mtod_offset(m, const uint8_t *, DP_ETHER_BYTES);
+	uint16_t l3_off = port ? dp_ethernet_bytes(port) : 0;
 	int n = -EINVAL;
 
-	if (port && m->nb_segs == 1 && m->data_len > DP_ETHER_BYTES + DP_IPV6_BYTES) {
-		complete_udp(m);
-		n = dp_ip_version(ip) == 4 ? out4(a, m, port) : out6(a, m, port);
+	if (port && m->nb_segs == 1 && m->data_len > l3_off + DP_IPV6_BYTES) {
+		uint8_t version =
+			dp_ip_version(rte_pktmbuf_mtod_offset(m, const uint8_t *, l3_off));
+
+		complete_udp(m, l3_off);
+		n = version == 4 ? out4(a, m, port) : out6(a, m, port);
 	}
 	if (n > 0)
 		ctl_consume(counters, m);

@@ -50,6 +50,19 @@ void ctl_linux_unbind_iface(struct ctl_linux *l, const struct dp_iface *iface);
 /* What the configuration names, set in Linux. 0 (also if it is there already, or is gone already)
  * or -errno. Blocking round trips of some 10 us. mtu 0: leave it. */
 int ctl_linux_link_up(struct ctl_linux *l, uint32_t ifindex, uint16_t mtu);
+/*
+ * The interface that is a VLAN of the interface parent, whatever its name; made with this name if
+ * there is none. 0, or -errno with a sentence in error (also of what to do where Linux has no
+ * VLANs).
+ */
+struct ctl_linux_vlan {
+	uint32_t ifindex;
+	uint32_t mtu;
+	bool made; /* to be removed again with ctl_linux_link_remove() */
+};
+int ctl_linux_vlan(struct ctl_linux *l, uint32_t parent, uint16_t vlan, const char *name,
+		   struct ctl_linux_vlan *found, char *error, size_t error_size);
+int ctl_linux_link_remove(struct ctl_linux *l, uint32_t ifindex);
 int ctl_linux_set_address(struct ctl_linux *l, uint32_t ifindex, const struct cf_prefix *addr,
 			  bool add);
 int ctl_linux_set_route(struct ctl_linux *l, uint32_t ifindex, const struct cf_route *route,

@@ -2,7 +2,8 @@
  * Inside of linux.h: what Linux tells (linux.c), round trips (linux_request.c), what is read
  * (linux_read.c) and set (linux_set.c) in Linux, neighbours (linux_hops.c), routes as Linux has
  * them (linux_routes.c), where they lie (linux_store.c) and as workers see them (linux_publish.c),
- * ways to endpoints (linux_way.c). All on the control thread.
+ * ways to endpoints (linux_way.c), VLANs
+ * (linux_vlan.c). All on the control thread.
  */
 #ifndef CONTROL_LINUX_PRIV_H
 #define CONTROL_LINUX_PRIV_H

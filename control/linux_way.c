@@ -11,9 +11,10 @@
 
 #include <netlink/attr.h>
 #include <rte_byteorder.h>
-#include <rte_ether.h>
 #include <rte_ip.h>
 #include <rte_udp.h>
+
+#include "dataplane/ethernet.h"
 
 /* As Linux sends by default (protocol: the route's hop limit; RFC 1700). */
 #define OUTER_TTL 64
@@ -171,14 +172,10 @@ static void put_headers(struct dp_out *out, const struct answer *a, const struct
 			const uint8_t *mac, uint16_t listen_port)
 {
 	const struct wg_endpoint *e = &out->endpoint;
-	struct rte_ether_hdr *eth = (void *)out->header;
 	struct rte_udp_hdr *udp;
 
-	memcpy(&eth->dst_addr, mac, 6);
-	memcpy(&eth->src_addr, port->mac, 6);
-	eth->ether_type = e->family == AF_INET ? RTE_BE16(RTE_ETHER_TYPE_IPV4)
-					       : RTE_BE16(RTE_ETHER_TYPE_IPV6);
-	out->l3_off = sizeof(*eth);
+	dp_ethernet_write(out->header, port, mac, e->family == AF_INET);
+	out->l3_off = (uint8_t)dp_ethernet_bytes(port);
 	udp = (void *)put_ip(out, a, out->header + out->l3_off);
 	*udp = (struct rte_udp_hdr){.src_port = rte_cpu_to_be_16(listen_port),
 				    .dst_port = rte_cpu_to_be_16(e->port)};

@@ -7,11 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <rte_ether.h>
 #include <rte_jhash.h>
 
 #include "control/ending.h"
-#include "dataplane/ip.h"
+#include "dataplane/ethernet.h"
 
 /* As long as Linux waits for the first answer before it asks again. */
 #define WAIT_NS UINT64_C(1000000000)
@@ -85,15 +84,13 @@ static void send_to(struct ctl_asked *a, struct rte_mbuf *m, const struct dp_por
 		    const uint8_t *mac)
 {
 	bool v4 = dp_ip_version(rte_pktmbuf_mtod(m, const uint8_t *)) == 4;
-	uint8_t *frame = (uint8_t *)rte_pktmbuf_prepend(m, DP_ETHER_BYTES);
+	uint8_t *frame = (uint8_t *)rte_pktmbuf_prepend(m, dp_ethernet_bytes(port));
 
 	if (!frame) {
 		ctl_no_buffers(&a->dp->control_counters, m);
 		return;
 	}
-	memcpy(frame, mac, 6);
-	memcpy(frame + 6, port->mac, 6);
-	dp_store_be16(frame + 12, v4 ? RTE_ETHER_TYPE_IPV4 : RTE_ETHER_TYPE_IPV6);
+	dp_ethernet_write(frame, port, mac, v4);
 	dp_note(m)->ask = DP_ASK_OUT;
 	dp_note(m)->port_id = port->id;
 	ctl_hand(a->dp, m, false);

@@ -3,6 +3,7 @@
  * once, long lists in pages. Keys other than public ones never appear in an answer.
  */
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,18 +97,19 @@ static json_t *show_ports(const struct dp *dp)
 	for (unsigned int k = 0; k < dp->n_ports; k++) {
 		const struct dp_port *p = dp->ports[k];
 		uint64_t rx, tx;
-		char mac[18];
+		char mac[18], face[IF_NAMESIZE] = "";
 
 		port_sums(dp, k, &rx, &tx);
+		if_indextoname(p->linux_ifindex, face);
 		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", p->mac[0], p->mac[1],
 			 p->mac[2], p->mac[3], p->mac[4], p->mac[5]);
-		json_array_append_new(list,
-				      json_pack("{s:s, s:s, s:s, s:s, s:i, s:b, s:s, s:I, s:I}",
-						"name", p->name, "device", p->device, "driver",
-						p->driver, "mac", mac, "mtu", (int)p->mtu, "link",
-						(int)dp_port_link(p), "linux_interface",
-						p->shared ? p->device : p->name, "rx_packets",
-						(json_int_t)rx, "tx_packets", (json_int_t)tx));
+		json_array_append_new(
+			list,
+			json_pack("{s:s, s:s, s:i, s:s, s:s, s:i, s:b, s:s, s:I, s:I}", "name",
+				  p->name, "device", p->device->device, "vlan", (int)p->vlan,
+				  "driver", p->device->driver, "mac", mac, "mtu", (int)p->mtu,
+				  "link", (int)dp_device_link(p->device), "linux_interface", face,
+				  "rx_packets", (json_int_t)rx, "tx_packets", (json_int_t)tx));
 	}
 	return list;
 }
@@ -353,7 +355,7 @@ static json_t *port_counters(const struct dp *dp)
 		uint64_t rx, tx;
 
 		port_sums(dp, k, &rx, &tx);
-		if (rte_eth_stats_get(dp->ports[k]->eth_id, &s) != 0)
+		if (rte_eth_stats_get(dp->ports[k]->device->eth_id, &s) != 0)
 			memset(&s, 0, sizeof(s));
 		json_object_set_new(
 			all, dp->ports[k]->name,

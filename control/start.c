@@ -22,6 +22,7 @@
 #include "control/control.h"
 #include "control/eal.h"
 #include "control/log.h"
+#include "control/ports.h"
 
 #define MTU_DEFAULT	    1500
 #define WORKER_NICE	    (-19) /* a worker that shares its CPU must not wait out a time slice */
@@ -238,39 +239,12 @@ static void stop_dataplane(struct start *s)
 
 static int start_ports(struct start *s)
 {
-	struct dp *dp = s->c->dp;
-	const struct cf_config *f = s->c->settings;
-	char error[256];
-
-	for (size_t k = 0; k < f->n_ports; k++) {
-		struct dp_port *port = calloc(1, sizeof(*port));
-		int rc;
-
-		if (port == NULL)
-			return -ENOMEM;
-		rc = dp_port_open(port, dp->n_ports, f->ports[k].name, f->ports[k].device,
-				  f->ports[k].mtu, dp->n_workers, dp->pool, error, sizeof(error));
-		if (rc != 0) {
-			ctl_log(CTL_ERROR, "%s: %s", f->path, error);
-			free(port);
-			return rc;
-		}
-		dp->ports[dp->n_ports++] = port;
-	}
-	return 0;
+	return ctl_ports_open(s->c->dp, s->c->settings);
 }
 
 static void stop_ports(struct start *s)
 {
-	struct dp *dp = s->c->dp;
-
-	while (dp->n_ports > 0) {
-		struct dp_port *port = dp->ports[--dp->n_ports];
-
-		dp->ports[dp->n_ports] = NULL;
-		dp_port_close(port);
-		free(port);
-	}
+	ctl_ports_close(s->c->dp);
 }
 
 static void on_ways_changed(void *ctx)
@@ -308,24 +282,9 @@ static int start_face(struct start *s)
 	if (c->asked == NULL)
 		goto failed;
 	for (unsigned int k = 0; k < c->dp->n_ports; k++) {
-		struct dp_port *port = c->dp->ports[k];
-
-		if (port->shared) {
-			ctl_face_share(c->face, port->linux_ifindex);
-		} else {
-			rc = ctl_face_add_tap(c->face, port, error, sizeof(error));
-			if (rc < 0)
-				goto failed;
-			port->linux_ifindex = (uint32_t)rc;
-		}
-		rc = ctl_linux_bind_port(c->netlink, port);
-		if (rc == 0)
-			rc = ctl_linux_link_up(c->netlink, port->linux_ifindex,
-					       port->shared ? 0 : port->mtu);
-		if (rc != 0) {
-			ctl_log(CTL_ERROR, "port %s: %s", port->name, strerror(-rc));
-			return rc;
-		}
+		if (ctl_port_face(c, c->dp->ports[k], c->settings->ports[k].mtu, error,
+				  sizeof(error)) != 0)
+			goto failed;
 	}
 	rc = ctl_face_start(c->face);
 	return rc == 0 ? ctl_watch(c, ctl_linux_fd(c->netlink), c->netlink) : rc;
@@ -342,6 +301,8 @@ static void stop_face(struct start *s)
 	if (c->asked != NULL)
 		ctl_asked_free(c->asked);
 	ctl_face_free(c->face);
+	if (c->netlink != NULL)
+		ctl_ports_unface(c);
 	if (c->netlink != NULL)
 		ctl_linux_free(c->netlink);
 }

@@ -16,10 +16,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include <rte_ether.h>
 #include <rte_mbuf.h>
 
-#include "dataplane/ip.h"
+#include "dataplane/ethernet.h"
 #include "dataplane/lookup.h"
 #include "dataplane/publish.h"
 
@@ -139,9 +138,17 @@ static uint8_t udp(const struct around *a, struct dp_note *note, const uint8_t *
 	return message(note, frame);
 }
 
-/* len: what the frame has from the IP header on. */
-static uint8_t ipv4(struct around *a, struct dp_note *note, const uint8_t *frame, uint32_t len)
+/* The driver's "wrong" is not believed: some say so of what they can't check. */
+static bool sum_known_right(const struct around *a, const struct rte_mbuf *m)
 {
+	return a->w->dp->ports[dp_note(m)->port_id]->device->rx_ipv4_cksum &&
+	       (m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD;
+}
+
+/* len: what the frame has from the IP header on. */
+static uint8_t ipv4(struct around *a, const struct rte_mbuf *m, const uint8_t *frame, uint32_t len)
+{
+	struct dp_note *note = dp_note(m);
 	const uint8_t *ip = frame + note->l3_off;
 	uint32_t header, total;
 
@@ -153,7 +160,7 @@ static uint8_t ipv4(struct around *a, struct dp_note *note, const uint8_t *frame
 		return DP_DROP_bad_ip_header;
 	if (total > len)
 		return DP_DROP_runt;
-	if (!dp_ipv4_sum_right(ip, header))
+	if (!sum_known_right(a, m) && !dp_ipv4_sum_right(ip, header))
 		return DP_DROP_bad_ip_header;
 	note->family = AF_INET;
 	note->inner_len = (uint16_t)total;
@@ -194,31 +201,67 @@ static uint8_t ipv6(struct around *a, struct dp_note *note, const uint8_t *frame
 	return TO_ROUTE;
 }
 
+/*
+ * The Ethernet header, and which of the device's ports the frame is for. A tag may be in the frame,
+ * or the driver may have taken it out; one with VLAN 0 only has a priority. Sets port_id, l3_off
+ * and *type of what comes there. Returns TO_ROUTE to go on, or where the packet ends.
+ */
+static uint8_t ethernet(const struct around *a, const struct rte_mbuf *m, uint16_t *type)
+{
+	struct dp_note *note = dp_note(m);
+	const struct dp_device *device = a->w->dp->ports[note->port_id]->device;
+	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
+	uint16_t tag = 0;
+
+	if (m->data_len < DP_ETHER_BYTES)
+		return DP_DROP_runt;
+	*type = dp_load_be16(frame + DP_MACS_BYTES);
+	note->l3_off = DP_ETHER_BYTES;
+	if (unlikely(m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED)) {
+		tag = m->vlan_tci;
+	} else if (*type == RTE_ETHER_TYPE_VLAN) {
+		if (m->data_len < DP_ETHER_BYTES + DP_VLAN_BYTES)
+			return DP_DROP_runt;
+		tag = dp_load_be16(frame + DP_ETHER_BYTES);
+		*type = dp_load_be16(frame + DP_ETHER_BYTES + 2);
+		note->l3_off = DP_ETHER_BYTES + DP_VLAN_BYTES;
+	}
+	/* Control knows the port of what it has put together of fragments. */
+	if (unlikely(note->ask == DP_ASK_FRAME))
+		return TO_ROUTE;
+	tag = device->port_by_vlan[tag & DP_VLAN_ID_MASK];
+	if (unlikely(tag == DP_NO_VLAN_PORT))
+		return device->shared ? TO_PUNT : DP_DROP_other_vlan;
+	note->port_id = tag;
+	dp_count(&a->w->port_counters[tag].rx, 1);
+	return TO_ROUTE;
+}
+
 static uint8_t way_of(struct around *a, struct rte_mbuf *m)
 {
 	struct dp_note *note = dp_note(m);
-	const struct dp_port *port = a->w->dp->ports[note->port_id];
+	const struct dp_port *port;
 	const uint8_t *frame;
+	uint16_t type = 0;
+	uint8_t way;
 
 	if (unlikely(m->nb_segs > 1 && rte_pktmbuf_linearize(m) != 0))
 		return DP_DROP_runt;
-	if (m->data_len < DP_ETHER_BYTES)
-		return DP_DROP_runt;
+	way = ethernet(a, m, &type);
+	if (unlikely(way != TO_ROUTE))
+		return way;
+	port = a->w->dp->ports[note->port_id];
 	frame = rte_pktmbuf_mtod(m, const uint8_t *);
 	if (frame[0] & 1) /* broadcast, multicast */
 		return TO_PUNT;
 	if (memcmp(frame, port->mac, sizeof(port->mac)) != 0)
 		return port->shared ? TO_PUNT : DP_DROP_other_mac;
-	/* A tag that the driver has taken out. */
-	if (unlikely(m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED))
-		return TO_PUNT;
-	note->l3_off = DP_ETHER_BYTES;
-	switch (dp_load_be16(frame + 12)) {
+	switch (type) {
 	case RTE_ETHER_TYPE_IPV4:
-		return ipv4(a, note, frame, m->data_len - DP_ETHER_BYTES);
+		return ipv4(a, m, frame, (uint32_t)m->data_len - note->l3_off);
 	case RTE_ETHER_TYPE_IPV6:
-		return ipv6(a, note, frame, m->data_len - DP_ETHER_BYTES);
-	default: /* ARP, VLAN tags, all that is not IP */
+		return ipv6(a, note, frame, (uint32_t)m->data_len - note->l3_off);
+	default: /* ARP, a second tag, all that is not IP */
 		return TO_PUNT;
 	}
 }

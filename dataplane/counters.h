@@ -28,6 +28,7 @@
 #define DP_OTHER_DROPS(X)                                                                          \
 	X(runt, "shorter than its headers say")                                                    \
 	X(bad_ip_header, "outer IP header malformed or its checksum wrong")                        \
+	X(other_vlan, "VLAN that no port of the device has")                                       \
 	X(other_mac, "Ethernet destination is not this port")                                      \
 	X(bad_udp, "UDP to a WireGuard port with a bad length, or no checksum over IPv6")          \
 	X(bad_message, "UDP to a WireGuard port that is no WireGuard message by type and length")  \
@@ -47,6 +48,7 @@
 	X(outer_too_big, "encrypted packet could not be fragmented to the port's MTU")             \
 	X(spread_full, "workers that open or seal for another one did not keep up")                \
 	X(tx_full, "port did not take it")                                                         \
+	X(tx_busy, "other workers kept the port's transmit queue, which they share, busy")         \
 	X(stale, "handed to a worker for a peer, interface or port removed meanwhile")             \
 	X(peer_gone, "peer, interface or port was removed meanwhile")                              \
 	X(no_buffers, "out of packet buffers")

@@ -1,7 +1,7 @@
 /*
  * The data plane as a whole: packet buffers, rings, RCU, tables and workers are made here before
- * workers run, and end here after they have ended. Control only. The loop is in worker.c, ports
- * are in port.c, what goes over the rings in links.c.
+ * workers run, and end here after they have ended. Control only. The loop is in worker.c, devices
+ * are in device.c, what goes over the rings in links.c.
  */
 #include <assert.h>
 #include <errno.h>
@@ -11,11 +11,13 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_mbuf.h>
 #include <rte_ring_elem.h>
 
 #include "dataplane/allowed.h"
+#include "dataplane/numa.h"
 #include "dataplane/peers.h"
 #include "dataplane/publish.h"
 #include "dataplane/reclaim.h"
@@ -63,18 +65,48 @@ static unsigned int room_bytes(uint16_t mtu_max)
  * A lock-free stack where DPDK has it: control and the face take and return buffers, too, and one
  * of them may be preempted meanwhile. On the usual ring workers would wait for it to run again.
  */
-static struct rte_mempool *pool_new(const struct dp_settings *s, const char *name)
+static struct rte_mempool *pool_new(const struct dp_settings *s, const char *name, int node)
 {
+	/* Ordinary pages are of no node, as far as DPDK knows. */
+	int on = rte_eal_has_hugepages() ? node : SOCKET_ID_ANY;
 	unsigned int cache = RTE_MIN((unsigned int)POOL_CACHE_PKTS, s->packet_buffers / 2);
 	uint16_t room = (uint16_t)room_bytes(s->mtu_max);
 	struct rte_mempool *pool;
 
 	pool = rte_pktmbuf_pool_create_by_ops(name, s->packet_buffers, cache, DP_NOTE_BYTES, room,
-					      SOCKET_ID_ANY, "lf_stack");
+					      on, "lf_stack");
 	if (pool == NULL && rte_errno != ENOMEM)
 		pool = rte_pktmbuf_pool_create(name, s->packet_buffers, cache, DP_NOTE_BYTES, room,
-					       SOCKET_ID_ANY);
+					       on);
 	return pool;
+}
+
+/* On each node that has workers; control's and the face's are the first worker's. */
+static int pools_new(struct dp *dp, const struct dp_settings *s, unsigned int serial)
+{
+	for (unsigned int i = 0; i < s->n_workers; i++) {
+		int node = rte_eal_has_hugepages() ? dp_node_of_lcore(s->lcores[i]) : 0;
+		char name[RTE_MEMPOOL_NAMESIZE];
+
+		if (node < 0 || node >= RTE_MAX_NUMA_NODES || dp->pools[node] != NULL)
+			continue;
+		snprintf(name, sizeof(name), "dp%u_packets%d", serial, node);
+		dp->pools[node] = pool_new(s, name, node);
+		if (dp->pools[node] == NULL)
+			return -ENOMEM;
+		if (dp->pool == NULL)
+			dp->pool = dp->pools[node];
+	}
+	return dp->pool == NULL ? -ENOMEM : 0;
+}
+
+uint32_t dp_packet_buffer_bytes(uint16_t mtu_max)
+{
+	struct rte_mempool_objsz size;
+
+	return rte_mempool_calc_obj_size(
+		(uint32_t)(sizeof(struct rte_mbuf) + DP_NOTE_BYTES + room_bytes(mtu_max)), 0,
+		&size);
 }
 
 /* ---- workers ---- */
@@ -118,10 +150,14 @@ static int worker_rings(struct dp_worker *w, unsigned int serial)
 static int worker_new(struct dp *dp, unsigned int i, const struct dp_settings *s,
 		      unsigned int serial)
 {
-	struct dp_worker *w = zeroed(RTE_CACHE_LINE_SIZE, sizeof(*w));
+	int node = dp_node_of_lcore(s->lcores[i]);
+	struct dp_worker *w;
 
+	dp_prefer_node(node);
+	w = zeroed(RTE_CACHE_LINE_SIZE, sizeof(*w));
 	if (w == NULL)
 		return -ENOMEM;
+	w->node = node;
 	dp->workers[i] = w;
 	dp->n_workers = (uint16_t)(i + 1);
 	w->dp = dp;
@@ -211,11 +247,21 @@ static const char *aead_name(const struct dp_settings *s)
 	return s->aead == NULL ? "for this CPU" : s->aead;
 }
 
+/* The node of all workers, or -1. */
+static int one_node(const struct dp_settings *s)
+{
+	int node = dp_node_of_lcore(s->lcores[0]);
+
+	for (unsigned int i = 1; i < s->n_workers; i++)
+		if (dp_node_of_lcore(s->lcores[i]) != node)
+			return -1;
+	return node;
+}
+
 struct dp *dp_new(const struct dp_settings *s, char *error, size_t error_size)
 {
 	static unsigned int serial; /* DPDK wants names; several may exist one after the other */
 	struct dp *dp = NULL;
-	char name[RTE_MEMPOOL_NAMESIZE];
 	int rc;
 
 	if (wrong(s) != NULL) {
@@ -231,20 +277,21 @@ struct dp *dp_new(const struct dp_settings *s, char *error, size_t error_size)
 	dp->iface_last = DP_IFACES_MAX - 1;
 	dp->backoff = s->backoff;
 	dp->spread = s->spread;
-	snprintf(name, sizeof(name), "dp%u_packets", ++serial);
-	dp->pool = pool_new(s, name);
-	if (dp->pool == NULL) {
+	if (pools_new(dp, s, ++serial) != 0) {
 		snprintf(error, error_size,
 			 "no memory for %u packet buffers of %u bytes: give DPDK more memory "
 			 "(hugepages), or ask for fewer buffers",
 			 s->packet_buffers, room_bytes(s->mtu_max));
 		goto fail;
 	}
+	/* What workers read is on their node; what control makes later follows. */
+	dp_prefer_node(one_node(s));
 	rc = rcu_new(dp, s->n_workers);
 	if (rc == 0)
 		rc = tables_new(dp);
 	for (unsigned int i = 0; rc == 0 && i < s->n_workers; i++)
 		rc = worker_new(dp, i, s, serial);
+	dp_prefer_node(one_node(s));
 	if (rc != 0) {
 		snprintf(error, error_size,
 			 rc == -ENOENT || rc == -ENOTSUP ? "no cipher back end %s: %s"
@@ -293,7 +340,8 @@ void dp_free(struct dp *dp)
 		close(dp->control_bell.fd);
 	if (dp->face_bell.fd >= 0)
 		close(dp->face_bell.fd);
-	rte_mempool_free(dp->pool);
+	for (unsigned int i = 0; i < RTE_MAX_NUMA_NODES; i++)
+		rte_mempool_free(dp->pools[i]);
 	free(dp->rcu);
 	free(dp);
 }

@@ -11,10 +11,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include <rte_ether.h>
 #include <rte_mbuf.h>
 
-#include "dataplane/ip.h"
+#include "dataplane/ethernet.h"
 #include "dataplane/lookup.h"
 
 /* Packets that go on as a router's; those whose TTL is used up are refused. */
@@ -63,19 +62,14 @@ static void to_tunnels(struct dp_worker *w, struct dp_batch *b)
 
 static void write_ethernet(const struct dp_port *port, struct rte_mbuf *m)
 {
-	uint16_t type = dp_ip_version(rte_pktmbuf_mtod(m, const uint8_t *)) == 4
-				? RTE_ETHER_TYPE_IPV4
-				: RTE_ETHER_TYPE_IPV6;
-	uint8_t *frame;
+	bool v4 = dp_ip_version(rte_pktmbuf_mtod(m, const uint8_t *)) == 4;
+	uint16_t bytes = dp_ethernet_bytes(port);
 
 	/* There is room: an outer header and a data header were here. */
-	m->data_off = (uint16_t)(m->data_off - DP_ETHER_BYTES);
-	m->data_len = (uint16_t)(m->data_len + DP_ETHER_BYTES);
+	m->data_off = (uint16_t)(m->data_off - bytes);
+	m->data_len = (uint16_t)(m->data_len + bytes);
 	m->pkt_len = m->data_len;
-	frame = rte_pktmbuf_mtod(m, uint8_t *);
-	memcpy(frame, dp_note(m)->route->mac, 6);
-	memcpy(frame + 6, port->mac, 6);
-	dp_store_be16(frame + 12, type);
+	dp_ethernet_write(rte_pktmbuf_mtod(m, uint8_t *), port, dp_note(m)->route->mac, v4);
 }
 
 static void set_next_hop(struct dp_note *note, const uint8_t *ip)

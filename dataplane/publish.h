@@ -29,6 +29,8 @@ struct dp_settings {
 /* After rte_eal_init(): pool, rings, RCU, tables, workers (not yet running). NULL with a sentence
  * in error. */
 struct dp *dp_new(const struct dp_settings *settings, char *error, size_t error_size);
+/* Memory that a packet buffer takes with all that belongs to it, also before rte_eal_init(). */
+uint32_t dp_packet_buffer_bytes(uint16_t mtu_max);
 /* Workers must have ended. Frees everything, wiping keys; every packet that is left is freed. */
 void dp_free(struct dp *dp);
 

@@ -9,7 +9,7 @@
 
 #include <rte_ring.h>
 
-#include "dataplane/ip.h"
+#include "dataplane/ethernet.h"
 
 /* The note as it may cross a ring: names instead of pointers. */
 static void detach(struct rte_mbuf *m, enum dp_ask ask)
@@ -55,6 +55,9 @@ void dp_punt(struct dp_worker *w, struct dp_batch *b)
 		bool has_copy = w->dp->ports[dp_note(b->pkts[i])->port_id]->shared;
 
 		dp_batch_add(has_copy ? &shared : &own, b->pkts[i]);
+		/* The TAP of a port stands for its VLAN. */
+		if (!has_copy && unlikely(dp_note(b->pkts[i])->l3_off > DP_ETHER_BYTES))
+			dp_ethernet_untag(b->pkts[i]);
 	}
 	if (shared.n)
 		dp_leave(w, shared.pkts, shared.n);

@@ -1,6 +1,6 @@
 /*
- * Receiving: one burst from this worker's queue of a port. Runs on workers. Nothing is looked at
- * here; see classify.c.
+ * Receiving: one burst from one of this worker's queues. Runs on workers. Nothing is looked at
+ * here, so which of a device's ports a frame is for is not known yet: see classify.c.
  */
 #include "dataplane/stages.h"
 
@@ -9,23 +9,19 @@
 #include <rte_ethdev.h>
 #include <rte_prefetch.h>
 
-unsigned int dp_rx(struct dp_worker *w, struct dp_port *port, struct dp_batch *b)
+unsigned int dp_rx(struct dp_worker *w, const struct dp_poll *poll, struct dp_batch *b)
 {
-	b->n = 0;
-	if (unlikely(w->id >= port->queues))
-		return 0;
-	b->n = rte_eth_rx_burst(port->eth_id, w->id, b->pkts, DP_BATCH_MAX);
+	b->n = rte_eth_rx_burst(poll->device->eth_id, poll->queue, b->pkts, DP_BATCH_MAX);
 	if (b->n == 0)
 		return 0;
 	dp_count(&w->counters.rx, b->n);
-	dp_count(&w->port_counters[port->id].rx, b->n);
 	for (unsigned int i = 0; i < b->n; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(b->pkts[i], void *));
 	for (unsigned int i = 0; i < b->n; i++) {
 		struct dp_note *note = dp_note(b->pkts[i]);
 
 		memset(note, 0, sizeof(*note));
-		note->port_id = port->id;
+		note->port_id = poll->device->first_port;
 	}
 	return b->n;
 }

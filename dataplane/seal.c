@@ -64,7 +64,7 @@ static void copy_header(uint8_t *frame, const struct dp_out *out)
 }
 
 /* Lengths, ECN and header checksum. */
-static void patch_ip(uint8_t *ip, uint8_t ecn, uint16_t udp_len, uint16_t id)
+static void patch_ip(uint8_t *ip, uint8_t ecn, uint16_t udp_len, uint16_t id, bool offload)
 {
 	uint16_t sum;
 
@@ -77,6 +77,8 @@ static void patch_ip(uint8_t *ip, uint8_t ecn, uint16_t udp_len, uint16_t id)
 	dp_store_be16(ip + 2, (uint16_t)(DP_IPV4_MIN_BYTES + udp_len));
 	dp_store_be16(ip + 4, id);
 	memset(ip + 10, 0, 2);
+	if (offload)
+		return;
 	sum = (uint16_t)~rte_raw_cksum(ip, DP_IPV4_MIN_BYTES);
 	memcpy(ip + 10, &sum, sizeof(sum));
 }
@@ -99,12 +101,6 @@ static void patch_udp(struct rte_mbuf *m, uint8_t *udp, uint16_t udp_len, bool o
 	dp_store_be16(udp + 4, udp_len);
 	memset(udp + 6, 0, 2);
 	if (offload) {
-		bool v4 = out->endpoint.family == AF_INET;
-
-		m->l2_len = out->l3_off;
-		m->l3_len = v4 ? DP_IPV4_MIN_BYTES : DP_IPV6_BYTES;
-		m->ol_flags |= RTE_MBUF_F_TX_UDP_CKSUM |
-			       (v4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6);
 		sum = fold(pseudo_sum);
 	} else {
 		sum = (uint16_t)~fold(pseudo_sum + rte_raw_cksum(udp, udp_len));
@@ -112,6 +108,22 @@ static void patch_udp(struct rte_mbuf *m, uint8_t *udp, uint16_t udp_len, bool o
 			sum = UINT16_MAX;
 	}
 	memcpy(udp + 6, &sum, sizeof(sum));
+}
+
+/* Tells the hardware which checksums are left to it. */
+static void offload(struct rte_mbuf *m, const struct dp_out *out, bool ip_sum, bool udp_sum)
+{
+	bool v4 = out->endpoint.family == AF_INET;
+
+	if (!udp_sum && !(ip_sum && v4))
+		return;
+	m->l2_len = out->l3_off;
+	m->l3_len = v4 ? DP_IPV4_MIN_BYTES : DP_IPV6_BYTES;
+	m->ol_flags |= v4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6;
+	if (udp_sum)
+		m->ol_flags |= RTE_MBUF_F_TX_UDP_CKSUM;
+	if (ip_sum && v4)
+		m->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
 }
 
 /* From the inner packet to the whole frame. Returns the outer IP packet's length. */
@@ -122,7 +134,9 @@ static uint32_t dress(const struct dp *dp, struct rte_mbuf *m)
 	uint16_t udp_len = (uint16_t)(DP_UDP_BYTES + note->payload_len);
 	uint16_t before = (uint16_t)(out->header_bytes + sizeof(struct wg_data));
 	uint32_t outer_len = (uint32_t)out->header_bytes - out->l3_off + note->payload_len;
-	bool offload = dp->ports[out->port_id]->tx_udp_cksum && outer_len <= out->mtu;
+	const struct dp_device *device = dp->ports[out->port_id]->device;
+	bool ip_sum = device->tx_ipv4_cksum && outer_len <= out->mtu;
+	bool udp_sum = device->tx_udp_cksum && outer_len <= out->mtu;
 	uint8_t *frame;
 
 	m->data_off = (uint16_t)(m->data_off - before);
@@ -132,8 +146,10 @@ static uint32_t dress(const struct dp *dp, struct rte_mbuf *m)
 	frame = rte_pktmbuf_mtod(m, uint8_t *);
 	copy_header(frame, out);
 	/* DF is clear, so fragments need an id: the counter does not come again soon. */
-	patch_ip(frame + out->l3_off, dp_ecn_outer(note->ecn), udp_len, (uint16_t)note->counter);
-	patch_udp(m, frame + out->header_bytes - DP_UDP_BYTES, udp_len, offload);
+	patch_ip(frame + out->l3_off, dp_ecn_outer(note->ecn), udp_len, (uint16_t)note->counter,
+		 ip_sum);
+	patch_udp(m, frame + out->header_bytes - DP_UDP_BYTES, udp_len, udp_sum);
+	offload(m, out, ip_sum, udp_sum);
 	return outer_len;
 }
 

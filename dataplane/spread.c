@@ -245,7 +245,7 @@ static unsigned int help(struct dp_worker *w)
 				dp->workers[64 * k + (unsigned int)__builtin_ctzll(mask)];
 			unsigned int n;
 
-			if (owner == w)
+			if (owner == w || owner->node != w->node)
 				continue;
 			n = do_one(w, owner->spread);
 			if (n == 0)

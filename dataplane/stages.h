@@ -10,8 +10,8 @@
 #include "dataplane/counters.h"
 #include "dataplane/worker.h"
 
-/* rx.c: polls this worker's queue of a port. Notes are zeroed, port_id is set. */
-unsigned int dp_rx(struct dp_worker *w, struct dp_port *port, struct dp_batch *b);
+/* rx.c: polls one of this worker's queues. Notes are zeroed, port_id is some port of the device. */
+unsigned int dp_rx(struct dp_worker *w, const struct dp_poll *poll, struct dp_batch *b);
 
 /*
  * classify.c: Ethernet, VLAN, IP, UDP, first four bytes. Every length of the outer packet is proved

@@ -10,40 +10,73 @@
 
 /* A port that is busy gets the tail of a burst again this many times; nothing waits for it. */
 #define TX_TRIES 3
+/* So often a queue is tried that another worker sends to just now: less time than its burst takes,
+ * so that nothing waits for a worker that has been preempted. */
+#define TX_LOCK_TRIES 16
 
-static void flush(struct dp_worker *w, struct dp_port *port, struct dp_batch *b)
+static bool take_queue(struct dp_tx_queue *q)
 {
-	uint16_t sent = 0;
-
-	if (likely(w->id < port->queues)) {
-		for (int i = 0; i < TX_TRIES && sent < b->n; i++)
-			sent += rte_eth_tx_burst(port->eth_id, w->id, b->pkts + sent,
-						 (uint16_t)(b->n - sent));
+	if (likely(!q->shared))
+		return true;
+	for (int i = 0; i < TX_LOCK_TRIES; i++) {
+		if (rte_spinlock_trylock(&q->lock))
+			return true;
+		rte_pause();
 	}
+	return false;
+}
+
+static void leave_queue(struct dp_tx_queue *q)
+{
+	if (unlikely(q->shared))
+		rte_spinlock_unlock(&q->lock);
+}
+
+/* False: another worker has the queue; the packets stay for the next turn. */
+static bool flush(struct dp_worker *w, struct dp_port *port, struct dp_batch *b)
+{
+	struct dp_device *device = port->device;
+	uint16_t queue = w->tx_queues[device->id], sent = 0;
+
+	if (!take_queue(&device->tx[queue]))
+		return false;
+	for (int i = 0; i < TX_TRIES && sent < b->n; i++)
+		sent += rte_eth_tx_burst(device->eth_id, queue, b->pkts + sent,
+					 (uint16_t)(b->n - sent));
+	leave_queue(&device->tx[queue]);
 	dp_count(&w->counters.tx, sent);
 	dp_count(&w->port_counters[port->id].tx, sent);
 	if (sent < b->n)
 		dp_drop(w, b->pkts + sent, b->n - sent, DP_DROP_tx_full);
 	b->n = 0;
+	w->tx_ports_used &= ~(UINT64_C(1) << port->id);
+	return true;
 }
 
 void dp_tx(struct dp_worker *w, struct dp_batch *b)
 {
 	for (unsigned int i = 0; i < b->n; i++) {
 		uint16_t port_id = dp_note(b->pkts[i])->port_id;
+		struct dp_port *port = w->dp->ports[port_id];
 		struct dp_batch *out = &w->tx[port_id];
 
+		if (unlikely(out->n == DP_BATCH_MAX && !flush(w, port, out))) {
+			dp_drop(w, &b->pkts[i], 1, DP_DROP_tx_busy);
+			continue;
+		}
 		dp_batch_add(out, b->pkts[i]);
+		w->tx_ports_used |= UINT64_C(1) << port_id;
 		if (out->n == DP_BATCH_MAX)
-			flush(w, w->dp->ports[port_id], out);
+			flush(w, port, out);
 	}
 }
 
 void dp_tx_flush(struct dp_worker *w)
 {
-	for (uint16_t i = 0; i < w->dp->n_ports; i++) {
-		if (w->tx[i].n)
-			flush(w, w->dp->ports[i], &w->tx[i]);
+	for (uint64_t left = w->tx_ports_used; left; left &= left - 1) {
+		unsigned int i = (unsigned int)__builtin_ctzll(left);
+
+		flush(w, w->dp->ports[i], &w->tx[i]);
 	}
 }
 

@@ -103,15 +103,14 @@ static unsigned int take(struct dp_worker *w, struct rte_ring *ring)
 
 unsigned int dp_worker_turn(struct dp_worker *w)
 {
-	struct dp *dp = w->dp;
 	unsigned int taken = 0;
 	struct dp_batch b;
 
 	w->now_ns = boottime_ns();
 	dp_spread_begin(w);
-	for (uint16_t i = 0; i < dp->n_ports; i++) {
+	for (uint16_t i = 0; i < w->n_polls; i++) {
 		dp_spread_make_room(w);
-		if (dp_rx(w, dp->ports[i], &b) == 0)
+		if (dp_rx(w, &w->polls[i], &b) == 0)
 			continue;
 		taken += b.n;
 		dp_classify(w, &b);

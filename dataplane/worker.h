@@ -53,14 +53,27 @@ struct dp_bell {
 };
 
 static_assert(ATOMIC_BOOL_LOCK_FREE == 2, "the bell");
+static_assert(DP_PORTS_MAX <= 64, "tx_ports_used");
 
 struct dp;
 
+/* A receive queue that a worker polls; no other worker does. */
+struct dp_poll {
+	struct dp_device *device;
+	uint16_t queue;
+};
+
 struct dp_worker {
 	struct dp *dp;
-	uint16_t id; /* also the queue that it uses on each port, and its RCU thread id */
+	uint16_t id; /* also its RCU thread id */
 	int cpu;
 	unsigned int lcore;
+	int node; /* NUMA */
+	/* fixed while workers run: see assign.h */
+	struct dp_poll polls[DP_DEVICES_MAX];
+	uint16_t n_polls;
+	bool few_queues; /* it polls a device that has no receive queue for some other worker */
+	uint16_t tx_queues[DP_DEVICES_MAX]; /* where it sends, by device */
 	struct cr_aead *aead;
 	uint64_t now_ns; /* CLOCK_BOOTTIME, read once per loop */
 
@@ -83,9 +96,9 @@ struct dp_worker {
 	_Atomic uint64_t loops, idle_loops;
 	struct dp_spread_counters spreads;
 	struct dp_spread *spread; /* work that is shared out to other workers: spread.h */
-	bool few_queues; /* it receives for others, too: a port has fewer queues than workers */
 	/* frames collected per port until the end of the loop: see tx.c */
-	struct dp_batch *tx; /* [DP_PORTS_MAX] */
+	struct dp_batch *tx;	/* [DP_PORTS_MAX] */
+	uint64_t tx_ports_used; /* bit per port whose batch is not empty */
 };
 
 /* Whether workers share work out: as load.c sees it; the others are for tests and benches. */
@@ -97,7 +110,11 @@ struct dp_sessions; /* receiver index to session: see sessions.h */
 
 struct dp {
 	struct rte_rcu_qsbr *rcu;
-	struct rte_mempool *pool;
+	struct rte_mempool *pool; /* of control and the face; the first node's */
+	struct rte_mempool *pools[RTE_MAX_NUMA_NODES]; /* what devices of a node receive into; NULL:
+							  no worker is there. dp_pool_near() */
+	struct dp_device *devices[DP_DEVICES_MAX];
+	uint16_t n_devices; /* fixed while workers run */
 	struct dp_port *ports[DP_PORTS_MAX];
 	uint16_t n_ports; /* fixed while workers run */
 	struct dp_worker *workers[DP_WORKERS_MAX];

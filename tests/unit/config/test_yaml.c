@@ -169,7 +169,9 @@ static const struct {
 	{"ports:\n  wan: {device: eth1}\n  wan: {device: eth2}\n",
 	 "gw.yaml:3: port wan is in the file twice\n", NULL},
 	{"ports:\n  wan: {device: eth1}\n  lan: {device: eth1}\n",
-	 "gw.yaml:3: device eth1 is port wan already\n", NULL},
+	 "gw.yaml:3: device eth1 is port wan already: several ports of one device need a \"vlan\" "
+	 "each, or all but one\n",
+	 NULL},
 	{"ports:\n  wan: {mtu: 1500}\n", "gw.yaml:2: port wan needs a \"device\"\n", NULL},
 	{"ports:\n  wan: eth1\n", "gw.yaml:2: a port must be a mapping (\"key: value\" lines)\n",
 	 NULL},
@@ -188,7 +190,7 @@ static const struct {
 	{"ports:\n  wan: {device: eth1, adresses: []}\n",
 	 "gw.yaml:2: unknown key \"adresses\" in a port; did you mean \"addresses\"?\n", NULL},
 	{"ports:\n  wan: {device: eth1, mtu: 99}\n",
-	 "gw.yaml:2: \"mtu\" must be a number from 576 to 65535, not \"99\"\n", NULL},
+	 "gw.yaml:2: \"mtu\" must be a number from 576 to 9216, not \"99\"\n", NULL},
 	{"ports:\n  wan:\n    device: eth1\n    addresses:\n    - 1.2.3.4/24\n    - 1.2.3.4/24\n",
 	 "gw.yaml:6: the same address again (first in line 5)\n", NULL},
 	{"ports:\n  wan: {device: eth1, addresses: [1.2.3/24]}\n",
@@ -320,7 +322,7 @@ static const struct {
 	/* Several at once, in order. */
 	{"control: x\nports:\n  wan: {device: eth1, mtu: 1}\ninterfaces:\n  wg0: {fwmark: y}\n",
 	 "gw.yaml:1: \"control\" must be a number from 0 to 1023, not \"x\"\n"
-	 "gw.yaml:3: \"mtu\" must be a number from 576 to 65535, not \"1\"\n"
+	 "gw.yaml:3: \"mtu\" must be a number from 576 to 9216, not \"1\"\n"
 	 "gw.yaml:5: \"fwmark\" must be a number from 0 to 4294967295, not \"y\"\n",
 	 NULL},
 };
@@ -565,7 +567,7 @@ static void test_load(void **state)
 	assert_null(cf_yaml_load("gw.yaml", &errors, &warnings));
 	assert_int_equal(errors.n, 1);
 	assert_string_equal(errors.at[0],
-			    "gw.yaml:2: \"mtu\" must be a number from 576 to 65535, not \"x\"");
+			    "gw.yaml:2: \"mtu\" must be a number from 576 to 9216, not \"x\"");
 	cf_messages_free(&errors);
 	assert_int_equal(truncate("gw.yaml", (256 << 20) + 1), 0);
 	assert_null(cf_yaml_load("gw.yaml", &errors, &warnings));

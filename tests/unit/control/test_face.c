@@ -282,8 +282,7 @@ static void test_no_buffers(void **state)
 
 static void test_tap(void **state)
 {
-	struct dp_port port = {
-		.id = 3, .mtu = 1400, .name = "lan", .mac = {2, 0, 0, 0, 3, 3}, .queues = 1};
+	struct dp_port port = {.id = 3, .mtu = 1400, .name = "lan", .mac = {2, 0, 0, 0, 3, 3}};
 	static const uint8_t answer[42] = {2,  0, 0, 0, 3, 3, 2, 0, 0, 0, 0,  0x77, 8, 6,
 					   0,  1, 8, 0, 6, 4, 0, 2, 2, 0, 0,  0,    0, 0x77,
 					   10, 4, 0, 2, 2, 0, 0, 0, 3, 3, 10, 4,    0, 1};

@@ -1,5 +1,5 @@
 /*
- * Ports: devices that are DPDK's own, a Linux interface that is shared (a TAP in a network
+ * Devices: those that are DPDK's own, a Linux interface that is shared (a TAP in a network
  * namespace of this test's own), and what must be refused with a sentence that helps.
  */
 #include <errno.h>
@@ -19,15 +19,30 @@
 #include <rte_eth_ring.h>
 #include <rte_ethdev.h>
 
-#include "dataplane/port.h"
+#include "dataplane/device.h"
 #include "tests/unit/dataplane/whole.h"
 
 static bool own_namespace;
 
-static int open_port(struct dp *dp, struct dp_port *port, const char *device, uint16_t mtu,
-		     uint16_t queues, char *error, size_t size)
+static int open_as(struct dp *dp, struct dp_device *d, const char *port, const char *device,
+		   uint16_t mtu, uint16_t queues, char *error, size_t size)
 {
-	int rc = dp_port_open(port, 0, "wan", device, mtu, queues, dp->pool, error, size);
+	const struct dp_device_wish wish = {
+		.port = port, .device = device, .mtu = mtu, .queues = queues};
+
+	return dp_device_open(d, 0, &wish, dp->pool, error, size);
+}
+
+static int open_device(struct dp *dp, struct dp_device *d, const char *device, uint16_t mtu,
+		       uint16_t queues, char *error, size_t size)
+{
+	int rc = open_as(dp, d, "wan", device, mtu, queues, error, size);
+
+	if (rc == 0) {
+		rc = dp_device_start(d, queues, queues, dp->pool, error, size);
+		if (rc != 0)
+			dp_device_close(d);
+	}
 
 	/* A refusal names the port; nothing is left open. */
 	if (rc != 0) {
@@ -43,31 +58,31 @@ static void own_devices(void **state)
 {
 	static const char *const devices[] = {"net_null0", "net_null1,size=64,copy=1", "net_ring0"};
 	struct dp *dp = whole_new(1);
-	struct dp_port port;
+	struct dp_device port;
 	char error[512] = "";
 
 	(void)state;
 	/* Twice: what is closed is really given back. */
 	for (unsigned int round = 0; round < 2; round++) {
 		for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++) {
-			if (open_port(dp, &port, devices[i], 0, 2, error, sizeof(error)) != 0)
+			if (open_device(dp, &port, devices[i], 0, 2, error, sizeof(error)) != 0)
 				fail_msg("%s: %s", devices[i], error);
 			assert_false(port.shared);
-			assert_int_equal(port.queues, 2);
+			assert_int_equal(port.rx_queues, 2);
 			assert_int_equal(port.mtu, 1500);
 			assert_int_equal(port.linux_ifindex, 0);
-			assert_string_equal(port.name, "wan");
+			assert_string_equal(port.port, "wan");
 			assert_string_equal(port.device, devices[i]);
 			assert_memory_equal(port.driver, devices[i], 8);
-			assert_true(dp_port_link(&port));
-			dp_port_close(&port);
+			assert_true(dp_device_link(&port));
+			dp_device_close(&port);
 			assert_int_equal(rte_eth_dev_count_avail(), 0);
 		}
 	}
-	assert_int_equal(open_port(dp, &port, "net_null0", 1300, 1, error, sizeof(error)), 0);
+	assert_int_equal(open_device(dp, &port, "net_null0", 1300, 1, error, sizeof(error)), 0);
 	assert_int_equal(port.mtu, 1300);
-	dp_port_close(&port);
-	dp_port_close(&port); /* closed already */
+	dp_device_close(&port);
+	dp_device_close(&port); /* closed already */
 	dp_free(dp);
 }
 
@@ -78,24 +93,23 @@ static void made_elsewhere(void **state)
 	struct rte_ring *ring = rte_ring_create("elsewhere", 64, -1, RING_F_SP_ENQ | RING_F_SC_DEQ);
 	int made = rte_eth_from_ring(ring);
 	struct rte_mbuf *m = dp_packet_new(dp), *got = NULL;
-	struct dp_port port, again;
+	struct dp_device port, again;
 	char error[512] = "", name[RTE_ETH_NAME_MAX_LEN];
 	uint16_t id;
 
 	(void)state;
 	assert_true(made >= 0);
 	assert_int_equal(rte_eth_dev_get_name_by_port((uint16_t)made, name), 0);
-	assert_int_equal(open_port(dp, &port, name, 0, 1, error, sizeof(error)), 0);
+	assert_int_equal(open_device(dp, &port, name, 0, 1, error, sizeof(error)), 0);
 	assert_int_equal(port.eth_id, made);
-	assert_int_equal(dp_port_open(&again, 1, "lan", name, 0, 1, dp->pool, error, sizeof(error)),
-			 -EBUSY);
+	assert_int_equal(open_as(dp, &again, "lan", name, 0, 1, error, sizeof(error)), -EBUSY);
 	assert_non_null(strstr(error, "port lan"));
 	/* The first one still works. */
 	assert_int_equal(rte_eth_tx_burst(port.eth_id, 0, &m, 1), 1);
 	assert_int_equal(rte_eth_rx_burst(port.eth_id, 0, &got, 1), 1);
 	assert_ptr_equal(got, m);
 	rte_pktmbuf_free(got);
-	dp_port_close(&port);
+	dp_device_close(&port);
 	assert_int_not_equal(rte_eth_dev_get_port_by_name(name, &id), 0);
 	rte_ring_free(ring);
 	dp_free(dp);
@@ -115,7 +129,7 @@ static void refused(void **state)
 		{"", 0, 1, -ENODEV, "no network interface"},
 		{"ffff:1f:1f.7", 0, 1, -ENODEV, "no PCI device ffff:1f:1f.7"},
 		{"ff:1f.7", 0, 1, -ENODEV, "no PCI device 0000:ff:1f.7"},
-		{"net_ring0", 0, 17, -ENOSPC, "16 queues, and each of 17 workers"},
+		{"net_ring0", 0, 17, 0, "does not start"},
 		{"net_nosuch0", 0, 1, 0, "DPDK can't open net_nosuch0"},
 		{"net_null0,nosuch=1", 0, 1, 0, "DPDK can't open net_null0,nosuch=1"},
 		{"net_memif0", 9000, 1, -EMSGSIZE, "MTU of 9000: at most 1500"},
@@ -125,13 +139,13 @@ static void refused(void **state)
 		 1, -ENAMETOOLONG, "too long"},
 	};
 	struct dp *dp = whole_new(1);
-	struct dp_port port;
+	struct dp_device port;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		char error[512] = "";
-		int rc = open_port(dp, &port, rows[i].device, rows[i].mtu, rows[i].queues, error,
-				   sizeof(error));
+		int rc = open_device(dp, &port, rows[i].device, rows[i].mtu, rows[i].queues, error,
+				     sizeof(error));
 
 		if (rc >= 0 || (rows[i].rc != 0 && rc != rows[i].rc))
 			fail_msg("%s: %d, %s", rows[i].device, rc, error);
@@ -205,7 +219,7 @@ static bool is_frame(const uint8_t *p, size_t len, size_t expected, uint8_t mark
 }
 
 /* Polls until the port has received a frame of this mark. The kernel's own traffic is passed by. */
-static void expect_received(const struct dp_port *port, size_t len, uint8_t mark, uint8_t never)
+static void expect_received(const struct dp_device *port, size_t len, uint8_t mark, uint8_t never)
 {
 	struct rte_mbuf *m;
 	bool found = false;
@@ -265,23 +279,22 @@ static void shared(void **state)
 		struct dp *dp = dp_new(&s, error, sizeof(error));
 		size_t len = (rows[i].mtu == 0 ? 1500 : rows[i].mtu) + 14;
 		uint8_t frame[16384];
-		struct dp_port port, again;
+		struct dp_device port, again;
 		struct rte_mbuf *m;
 
 		assert_non_null(dp);
 		assert_true(gro_on("t0"));
-		if (open_port(dp, &port, "t0", rows[i].mtu, rows[i].queues, error, sizeof(error)) !=
-		    0)
+		if (open_device(dp, &port, "t0", rows[i].mtu, rows[i].queues, error,
+				sizeof(error)) != 0)
 			fail_msg("%s", error);
-		assert_true(port.shared && is_up("t0") && dp_port_link(&port));
+		assert_true(port.shared && is_up("t0") && dp_device_link(&port));
 		assert_int_equal(port.linux_ifindex, if_nametoindex("t0"));
 		assert_int_equal(port.mtu, len - 14);
 		assert_int_equal(mtu_of("t0"), len - 14);
 		assert_string_equal(port.driver, "net_af_packet");
 		assert_false(gro_on("t0"));
-		assert_int_equal(
-			dp_port_open(&again, 1, "lan", "t0", 0, 1, dp->pool, error, sizeof(error)),
-			-EBUSY);
+		assert_int_equal(open_as(dp, &again, "lan", "t0", 0, 1, error, sizeof(error)),
+				 -EBUSY);
 		if (rows[i].queues == 1) {
 			/* What Linux sends goes out, and is not received. */
 			frame_of(frame, len, 0x11);
@@ -296,7 +309,7 @@ static void shared(void **state)
 		memcpy(rte_pktmbuf_append(m, (uint16_t)len), frame, len);
 		assert_int_equal(rte_eth_tx_burst(port.eth_id, 0, &m, 1), 1);
 		expect_on_tap(tap, len, 0x33);
-		dp_port_close(&port);
+		dp_device_close(&port);
 		/* As it was; but it stays up. */
 		assert_true(gro_on("t0") && is_up("t0"));
 		assert_int_equal(mtu_of("t0"), 1500);
@@ -311,7 +324,7 @@ static void shared_refused(void **state)
 	int tap = own_namespace ? new_tap("t1") : -1;
 	struct ifreq req = {.ifr_mtu = 9000};
 	char error[512] = "";
-	struct dp_port port;
+	struct dp_device port;
 	struct dp *dp;
 
 	(void)state;
@@ -320,10 +333,10 @@ static void shared_refused(void **state)
 		skip();
 	}
 	dp = whole_new(1);
-	assert_int_equal(open_port(dp, &port, "t1", 9000, 1, error, sizeof(error)), -EMSGSIZE);
+	assert_int_equal(open_device(dp, &port, "t1", 9000, 1, error, sizeof(error)), -EMSGSIZE);
 	assert_int_equal(mtu_of("t1"), 1500);
 	assert_int_equal(request("t1", SIOCSIFMTU, &req), 0);
-	assert_int_equal(open_port(dp, &port, "t1", 0, 1, error, sizeof(error)), -EMSGSIZE);
+	assert_int_equal(open_device(dp, &port, "t1", 0, 1, error, sizeof(error)), -EMSGSIZE);
 	assert_non_null(strstr(error, "MTU of 9000"));
 	assert_true(gro_on("t1"));
 	dp_free(dp);

@@ -9,6 +9,7 @@
 
 #include "crypto/aead.h"
 #include "dataplane/allowed.h"
+#include "dataplane/assign.h"
 #include "tests/unit/unit.h"
 
 #define BUFFERS	     4095
@@ -51,10 +52,18 @@ static uint16_t folded(uint32_t sum)
 
 /* ---- set up ---- */
 
+void path_port(struct path *p, uint16_t id, unsigned int device, uint16_t vlan, const char *name)
+{
+	assert_int_equal(dp_port_init(&p->ports[id], id, name, &p->devices[device], vlan, 0), 0);
+	p->dp->ports[id] = &p->ports[id];
+	p->dp->n_ports = (uint16_t)(id + 1);
+}
+
 static void open_port(struct path *p, uint16_t i, uint16_t n_queues, const char *name)
 {
 	static unsigned int serial;
-	struct dp_port *port = &p->ports[i];
+	static const uint8_t mac[6] = {2, 0, 0, 0, 0, 1};
+	struct dp_device *device = &p->devices[i];
 	struct rte_eth_conf conf = {0};
 	char ring[NAME_BYTES];
 	int eth;
@@ -80,22 +89,19 @@ static void open_port(struct path *p, uint16_t i, uint16_t n_queues, const char 
 		assert_int_equal(rte_eth_tx_queue_setup((uint16_t)eth, q, 64, 0, NULL), 0);
 	}
 	assert_int_equal(rte_eth_dev_start((uint16_t)eth), 0);
-	*port = (struct dp_port){
-		.id = i,
-		.eth_id = (uint16_t)eth,
-		.queues = n_queues,
-		.mtu = MTU_MAX,
-		.mac = {2, 0, 0, 0, 0, (uint8_t)(i + 1)},
-	};
-	snprintf(port->name, sizeof(port->name), "%s", name);
-	p->dp->ports[i] = port;
-	p->dp->n_ports = (uint16_t)(i + 1);
+	assert_int_equal(dp_device_wrap(device, i, (uint16_t)eth, n_queues, MTU_MAX), 0);
+	memcpy(device->mac, mac, sizeof(mac));
+	device->mac[5] = (uint8_t)(i + 1);
+	p->dp->devices[i] = device;
+	p->dp->n_devices = (uint16_t)(i + 1);
+	path_port(p, i, i, 0, name);
 }
 
 static void close_port(struct path *p, unsigned int i)
 {
-	rte_eth_dev_stop(p->ports[i].eth_id);
-	rte_eth_dev_close(p->ports[i].eth_id);
+	rte_eth_dev_stop(p->devices[i].eth_id);
+	rte_eth_dev_close(p->devices[i].eth_id);
+	dp_device_close(&p->devices[i]);
 	rte_ring_free(p->rx[i]);
 	rte_ring_free(p->tx[i]);
 }
@@ -220,6 +226,7 @@ void path_open(struct path *p, uint16_t n_workers)
 	assert_non_null(p->dp);
 	open_port(p, 0, n_workers, "wan");
 	open_port(p, 1, n_workers, "lan");
+	assert_int_equal(dp_start_devices(p->dp, error, sizeof(error)), 0);
 	p->wg = dp_publish_iface(p->dp, "wg0", PATH_MTU);
 	assert_non_null(p->wg);
 	dp_publish_listen_port(p->wg, PATH_LISTEN_PORT);

@@ -21,6 +21,7 @@
 #include "dataplane/stages.h"
 
 #define PATH_PEERS	 3
+#define PATH_PORTS	 4
 #define PATH_LISTEN_PORT 51820
 #define PATH_MTU	 1420
 #define PATH_START_NS	 (1000 * WG_NS_PER_S)
@@ -29,8 +30,9 @@
 
 struct path {
 	struct dp *dp;
-	struct dp_worker *w; /* the first */
-	struct dp_port ports[2];
+	struct dp_worker *w;	     /* the first */
+	struct dp_device devices[2]; /* port 0 and port 1 are the untagged part of each */
+	struct dp_port ports[PATH_PORTS];
 	struct rte_ring *rx[2], *tx[2]; /* what a port receives, what it has sent */
 	struct dp_iface *wg;
 	struct dp_peer *peers[PATH_PEERS + 1];	     /* from 1 */
@@ -44,6 +46,8 @@ void path_key(unsigned int n, bool ours, uint8_t key[32]);
 
 /* test_eal_start() comes before. */
 void path_open(struct path *p, uint16_t n_workers);
+/* One more port, as the VLAN of a device. */
+void path_port(struct path *p, uint16_t id, unsigned int device, uint16_t vlan, const char *name);
 /* Fails if a packet buffer was lost. */
 void path_close(struct path *p);
 

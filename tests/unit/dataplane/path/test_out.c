@@ -242,7 +242,7 @@ static void udp_sums(void **state)
 		message_of(m, n, &len);
 		rte_pktmbuf_free(m);
 	}
-	p.ports[0].tx_udp_cksum = true;
+	p.devices[0].tx_udp_cksum = true;
 	for (unsigned int n = 1; n <= 2; n++) {
 		struct rte_mbuf *m;
 		const uint8_t *frame;
@@ -332,7 +332,7 @@ static void over_the_ports_mtu(void **state)
 	size_t len;
 
 	path_open(&p, 1);
-	p.ports[0].tx_udp_cksum = true; /* of no use for fragments */
+	p.devices[0].tx_udp_cksum = true; /* of no use for fragments */
 	out = path_out(&p, 1);
 	out.mtu = 1000;
 	assert_int_equal(dp_publish_out(p.dp, p.peers[1], &out), 0);

@@ -94,7 +94,7 @@ static void broken_fields(void **state)
 		{"another MAC", false, 5, 0x77, false, DP_DROP_other_mac},
 		{"broadcast", false, 0, 0xff, false, DP_KEEP},
 		{"multicast", false, 0, 0x01, false, DP_KEEP},
-		{"VLAN tag", false, 12, 0x81, false, DP_KEEP},
+		{"VLAN tag", false, 12, 0x81, false, DP_DROP_other_vlan},
 		{"ARP", false, 13, 0x06, false, DP_KEEP},
 		{"IPv6 said, IPv4 in it", true, IP, 0x45, false, DP_DROP_bad_ip_header},
 		{"IPv4 said, version 6", false, IP, 0x65, true, DP_DROP_bad_ip_header},

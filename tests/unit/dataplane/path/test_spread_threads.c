@@ -327,7 +327,7 @@ static uint16_t transmit(void *queue, struct rte_mbuf **pkts, uint16_t n)
 static void open_queues(struct run *r)
 {
 	for (unsigned int port = 0; port < PORTS; port++) {
-		struct rte_eth_fp_ops *ops = &rte_eth_fp_ops[r->p.ports[port].eth_id];
+		struct rte_eth_fp_ops *ops = &rte_eth_fp_ops[r->p.ports[port].device->eth_id];
 
 		for (unsigned int w = 0; w < WORKERS; w++) {
 			r->queues[port][w] = (struct queue){

@@ -363,7 +363,7 @@ static void storms(void **state)
 
 		print_message("# seed %lu\n", seeds[i]);
 		open_now(&p, 2);
-		p.ports[1].shared = i == 1;
+		p.ports[1].shared = p.devices[1].shared = i == 1;
 		for (unsigned int n = 1; n <= PATH_PEERS; n++)
 			s.next[n] = 1;
 		for (unsigned int round = 0; round < ROUNDS; round++) {

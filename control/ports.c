@@ -1,0 +1,169 @@
+/*
+ * From the configured ports to devices and ports of the data plane: several ports may lie on one
+ * device, by VLAN. Control, at start and at the end. What stands for a port in Linux: face.c and
+ * linux_vlan.c.
+ */
+#include "control/ports.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/face.h"
+#include "control/linux.h"
+#include "control/log.h"
+#include "dataplane/assign.h"
+
+/* What its ports want of a device together. first: the first of them. */
+static struct dp_device_wish wish_of(const struct cf_config *f, const struct cf_port *first,
+				     uint16_t n_workers)
+{
+	struct dp_device_wish wish = {
+		.port = first->name, .device = first->device, .queues = n_workers};
+
+	for (size_t k = 0; k < f->n_ports; k++) {
+		const struct cf_port *port = &f->ports[k];
+
+		if (strcmp(port->device, first->device) != 0)
+			continue;
+		wish.mtu = port->mtu > wish.mtu ? port->mtu : wish.mtu;
+		wish.tagged |= port->vlan != 0;
+	}
+	return wish;
+}
+
+static struct dp_device *device_of(const struct dp *dp, const char *device)
+{
+	for (unsigned int k = 0; k < dp->n_devices; k++)
+		if (strcmp(dp->devices[k]->device, device) == 0)
+			return dp->devices[k];
+	return NULL;
+}
+
+/* NULL: what is wrong has been said. */
+static struct dp_device *open_device(struct dp *dp, const struct cf_config *f,
+				     const struct cf_port *first)
+{
+	const struct dp_device_wish wish = wish_of(f, first, dp->n_workers);
+	struct dp_device *device = calloc(1, sizeof(*device));
+	char error[256] = "out of memory";
+
+	if (device == NULL ||
+	    dp_device_open(device, dp->n_devices, &wish, dp->pool, error, sizeof(error)) != 0) {
+		ctl_log(CTL_ERROR, "%s: %s", f->path, error);
+		free(device);
+		return NULL;
+	}
+	dp->devices[dp->n_devices++] = device;
+	return device;
+}
+
+static int open_port(struct dp *dp, const struct cf_config *f, const struct cf_port *from)
+{
+	struct dp_device *device = device_of(dp, from->device);
+	struct dp_port *port;
+	int rc;
+
+	if (device == NULL)
+		device = open_device(dp, f, from);
+	if (device == NULL)
+		return -EIO;
+	port = calloc(1, sizeof(*port));
+	if (port == NULL)
+		return -ENOMEM;
+	rc = dp_port_init(port, dp->n_ports, from->name, device, from->vlan, from->mtu);
+	if (rc != 0) {
+		ctl_log(CTL_ERROR, "%s: port %s: %s", f->path, from->name, strerror(-rc));
+		free(port);
+		return rc;
+	}
+	dp->ports[dp->n_ports++] = port;
+	return 0;
+}
+
+int ctl_ports_open(struct dp *dp, const struct cf_config *f)
+{
+	char error[256] = "";
+	int rc = 0;
+
+	for (size_t k = 0; k < f->n_ports && rc == 0; k++)
+		rc = open_port(dp, f, &f->ports[k]);
+	if (rc != 0)
+		return rc;
+	rc = dp_start_devices(dp, error, sizeof(error));
+	if (rc != 0)
+		ctl_log(CTL_ERROR, "%s: %s", f->path, error);
+	return rc;
+}
+
+/* ---- in Linux ---- */
+
+/* The VLAN interface has the configured MTU, or the port has the interface's. */
+static int face_vlan(struct ctl *c, struct dp_port *port, uint16_t mtu, char *error,
+		     size_t error_size)
+{
+	struct ctl_linux_vlan found;
+	int rc = ctl_linux_vlan(c->netlink, port->device->linux_ifindex, port->vlan, port->name,
+				&found, error, error_size);
+
+	port->linux_made = found.made;
+	port->linux_ifindex = found.ifindex;
+	if (rc == 0 && mtu == 0 && found.mtu < port->mtu_max)
+		port->mtu = (uint16_t)found.mtu;
+	return rc;
+}
+
+static int face(struct ctl *c, struct dp_port *port, uint16_t mtu, char *error, size_t error_size)
+{
+	int rc = 0;
+
+	if (!port->shared) {
+		rc = ctl_face_add_tap(c->face, port, error, error_size);
+		port->linux_ifindex = rc < 0 ? 0 : (uint32_t)rc;
+		return rc < 0 ? rc : 0;
+	}
+	if (port->vlan != 0)
+		rc = face_vlan(c, port, mtu, error, error_size);
+	if (rc == 0)
+		ctl_face_share(c->face, port->linux_ifindex);
+	return rc;
+}
+
+int ctl_port_face(struct ctl *c, struct dp_port *port, uint16_t mtu, char *error, size_t error_size)
+{
+	/* That of a shared device has been set with the device. */
+	bool set_mtu = !port->shared || (port->vlan != 0 && mtu != 0);
+	int rc = face(c, port, mtu, error, error_size);
+
+	if (rc != 0)
+		return rc;
+	rc = ctl_linux_bind_port(c->netlink, port);
+	if (rc == 0)
+		rc = ctl_linux_link_up(c->netlink, port->linux_ifindex, set_mtu ? port->mtu : 0);
+	if (rc != 0)
+		snprintf(error, error_size, "port %s: %s", port->name, strerror(-rc));
+	return rc;
+}
+
+void ctl_ports_unface(struct ctl *c)
+{
+	for (unsigned int k = 0; k < c->dp->n_ports; k++)
+		if (c->dp->ports[k]->linux_made)
+			(void)ctl_linux_link_remove(c->netlink, c->dp->ports[k]->linux_ifindex);
+}
+
+void ctl_ports_close(struct dp *dp)
+{
+	while (dp->n_ports > 0) {
+		free(dp->ports[--dp->n_ports]);
+		dp->ports[dp->n_ports] = NULL;
+	}
+	while (dp->n_devices > 0) {
+		struct dp_device *device = dp->devices[--dp->n_devices];
+
+		dp->devices[dp->n_devices] = NULL;
+		dp_device_close(device);
+		free(device);
+	}
+}

@@ -1,0 +1,242 @@
+/*
+ * Finding or making the DPDK device that the operator named. Control only, before workers start.
+ * Setting it up is in device.c, what a shared one needs from Linux in port_linux.c.
+ */
+#include "dataplane/device_priv.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <rte_dev.h>
+#include <rte_eal.h>
+#include <rte_ethdev.h>
+#include <rte_pci.h>
+
+#include "dataplane/batch.h"
+#include "dataplane/port_linux.h"
+
+/*
+ * Rings of net_af_packet, per queue and direction. They are mapped as one array of frames, so a
+ * block must hold a whole number of frames; 4 frames that are multiples of 1 KiB are whole pages.
+ */
+#define FRAME_STEP_BYTES   1024
+#define FRAME_MIN_BYTES	   2048
+#define FRAMES_PER_BLOCK   4
+#define ETHERNET_BYTES	   (14 + 4)
+#define FRAME_HEADER_BYTES 66 /* TPACKET_V2: header and address, aligned, before Ethernet */
+/* So a frame never needs more than a packet buffer of the same MTU has: DPDK's driver insists. */
+static_assert(ETHERNET_BYTES + FRAME_HEADER_BYTES <= DP_HEADROOM_BYTES + DP_TAILROOM_BYTES,
+	      "frames are rounded up as buffers are, in dataplane.c");
+/* 7 ms at 300 kpps, and not over 8 MiB. */
+#define FRAMES_MAX     2048
+#define FRAMES_MIN     256
+#define RING_MAX_BYTES (8u << 20)
+/* Of one net_af_packet. */
+#define QUEUES_MAX 16
+
+/* Two of one device would close it under each other. */
+static int own(struct dp_device *d, uint16_t eth_id, const struct device_error *error)
+{
+	struct rte_eth_dev_owner owner = {0};
+
+	snprintf(owner.name, sizeof(owner.name), "port %s", d->port);
+	if (rte_eth_dev_owner_new(&owner.id) != 0 || rte_eth_dev_owner_set(eth_id, &owner) != 0)
+		return device_fail(error, -EBUSY, "port %s: device %s is another port already",
+				   d->port, d->device);
+	d->eth_id = eth_id;
+	return 0;
+}
+
+/* Makes a device of this name, or finds one that EAL or a program has made. */
+static int probe(struct dp_device *d, const char *bus, const char *name, const char *args,
+		 const struct device_error *error)
+{
+	uint16_t eth_id;
+	int rc;
+
+	if (rte_eth_dev_get_port_by_name(name, &eth_id) == 0)
+		return own(d, eth_id, error);
+	rc = rte_eal_hotplug_add(bus, name, args);
+	if (rc == 0)
+		rc = rte_eth_dev_get_port_by_name(name, &eth_id);
+	if (rc != 0)
+		return device_fail(error, rc < -1 ? rc : -ENODEV,
+				   "port %s: DPDK can't open %s (%s): its log says why", d->port,
+				   d->device, rc < -1 ? strerror(-rc) : "no reason given");
+	d->made = true;
+	return own(d, eth_id, error);
+}
+
+/* Which Linux driver a PCI device has. Empty: none. */
+static void pci_driver(const char *address, char *driver, size_t size)
+{
+	char path[64], target[PATH_MAX];
+	const char *base;
+	ssize_t n;
+
+	driver[0] = '\0';
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver", address);
+	n = readlink(path, target, sizeof(target) - 1);
+	if (n <= 0)
+		return;
+	target[n] = '\0';
+	base = strrchr(target, '/') != NULL ? strrchr(target, '/') + 1 : target;
+	snprintf(driver, size, "%.*s", (int)size - 1, base);
+}
+
+static int open_pci(struct dp_device *d, const struct rte_pci_addr *at,
+		    const struct device_error *error)
+{
+	/* Those that DPDK drives through, or beside, a driver of Linux. */
+	static const char *const usable[] = {"vfio-pci",  "uio_pci_generic", "igb_uio",
+					     "mlx4_core", "mlx5_core",	     "gdma"};
+	char address[PCI_PRI_STR_SIZE + 1], path[64], driver[64];
+
+	rte_pci_device_name(at, address, sizeof(address));
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", address);
+	if (access(path, F_OK) != 0)
+		return device_fail(error, -ENODEV,
+				   "port %s: there is no PCI device %s (see: lspci -D)", d->port,
+				   address);
+	pci_driver(address, driver, sizeof(driver));
+	for (unsigned int i = 0; i < RTE_DIM(usable); i++) {
+		if (strcmp(driver, usable[i]) == 0)
+			return probe(d, "pci", address, "", error);
+	}
+	return device_fail(
+		error, -EBUSY,
+		"port %s: PCI device %s is %s%s: give it to DPDK with: modprobe vfio-pci; "
+		"dpdk-devbind.py --bind=vfio-pci %s",
+		d->port, address, driver[0] == '\0' ? "without a driver" : "driven by Linux's ",
+		driver, address);
+}
+
+/* Frames that hold the interface's packets, and a ring of them that is neither short nor huge. */
+static void ring_args(uint16_t mtu, uint16_t queues, const char *name, char *args, size_t size)
+{
+	unsigned int frame = mtu + ETHERNET_BYTES + FRAME_HEADER_BYTES;
+	unsigned int count = FRAMES_MAX;
+
+	frame = (frame + FRAME_STEP_BYTES - 1) / FRAME_STEP_BYTES * FRAME_STEP_BYTES;
+	frame = RTE_MAX(frame, (unsigned int)FRAME_MIN_BYTES);
+	while (count > FRAMES_MIN && count * frame > RING_MAX_BYTES)
+		count /= 2;
+	snprintf(args, size, "iface=%s,qpairs=%u,blocksz=%u,framesz=%u,framecnt=%u", name,
+		 RTE_MIN(queues, (uint16_t)QUEUES_MAX), FRAMES_PER_BLOCK * frame, frame, count);
+}
+
+static int prepare_link(struct dp_device *d, const char *name, uint16_t mtu,
+			const struct rte_mempool *pool, const struct device_error *error)
+{
+	uint16_t has;
+	int rc = dp_link_up(name, &has);
+
+	if (rc != 0)
+		return device_fail(error, rc, "port %s: can't set interface %s up: %s", d->port,
+				   name, strerror(-rc));
+	rc = device_fits(d, mtu != 0 ? mtu : has, pool, error);
+	if (rc != 0)
+		return rc;
+	if (mtu != 0 && mtu != has) {
+		rc = dp_link_set_mtu(name, mtu);
+		if (rc != 0)
+			return device_fail(error, rc,
+					   "port %s: interface %s does not take an MTU of %u: %s",
+					   d->port, name, mtu, strerror(-rc));
+		d->mtu_restore = has;
+		has = mtu;
+	}
+	d->mtu = has;
+	d->gro_restore = dp_link_merge_off(name);
+	return 0;
+}
+
+static bool interface_in_use(unsigned int ifindex)
+{
+	struct rte_eth_dev_info info;
+	uint16_t id;
+
+	/* Not RTE_ETH_FOREACH_DEV: that leaves out what has an owner. */
+	for (id = 0; id < RTE_MAX_ETHPORTS; id++) {
+		if (rte_eth_dev_is_valid_port(id) && rte_eth_dev_info_get(id, &info) == 0 &&
+		    info.if_index == ifindex)
+			return true;
+	}
+	return false;
+}
+
+static int open_link(struct dp_device *d, const char *name, const struct dp_device_wish *wish,
+		     const struct rte_mempool *pool, const struct device_error *error)
+{
+	unsigned int ifindex = if_nametoindex(name);
+	char vdev[32], args[160];
+	int rc;
+
+	if (ifindex == 0)
+		return device_fail(
+			error, -ENODEV,
+			"port %s: there is no network interface %s (see: ip link), and it is "
+			"neither a PCI address nor a DPDK device",
+			d->port, name);
+	if (interface_in_use(ifindex))
+		return device_fail(error, -EBUSY, "port %s: interface %s is another port already",
+				   d->port, name);
+	d->shared = true;
+	d->linux_ifindex = ifindex;
+	rc = prepare_link(d, name, wish->mtu, pool, error);
+	if (rc != 0)
+		return rc;
+	snprintf(vdev, sizeof(vdev), "net_af_packet_%u", d->id);
+	ring_args(d->mtu, wish->queues, name, args, sizeof(args));
+	rc = probe(d, "vdev", vdev, args, error);
+	if (rc == 0)
+		dp_link_ignore_outgoing(ifindex);
+	return rc;
+}
+
+/* "net_driver0,key=value": name and arguments. */
+static int open_vdev(struct dp_device *d, const struct device_error *error)
+{
+	const char *comma = strchr(d->device, ',');
+	size_t n = comma != NULL ? (size_t)(comma - d->device) : strlen(d->device);
+	char name[RTE_DEV_NAME_MAX_LEN];
+
+	if (strstr(d->device, "af_packet") != NULL)
+		return device_fail(
+			error, -EINVAL,
+			"port %s: instead of %s name the interface alone: Linux sees its frames, "
+			"too, and wgdp has to know that",
+			d->port, d->device);
+	/* Its frames lie in our buffers, which the kernel takes as one piece of memory: without
+	 * hugepages they are several, and nothing would ever be received. */
+	if (strstr(d->device, "af_xdp") != NULL && rte_eal_has_hugepages() == 0)
+		return device_fail(error, -ENOTSUP,
+				   "port %s: net_af_xdp needs hugepages: reserve some with "
+				   "echo 512 >/proc/sys/vm/nr_hugepages",
+				   d->port);
+	if (n >= sizeof(name))
+		return device_fail(error, -ENAMETOOLONG, "port %s: device name is too long",
+				   d->port);
+	memcpy(name, d->device, n);
+	name[n] = '\0';
+	return probe(d, "vdev", name, comma != NULL ? comma + 1 : "", error);
+}
+
+int device_find(struct dp_device *d, const struct dp_device_wish *wish,
+		const struct rte_mempool *pool, const struct device_error *error)
+{
+	struct rte_pci_addr at;
+
+	if (if_nametoindex(d->device) == 0) {
+		if (rte_pci_addr_parse(d->device, &at) == 0)
+			return open_pci(d, &at, error);
+		if (strchr(d->device, ',') != NULL || strncmp(d->device, "net_", 4) == 0)
+			return open_vdev(d, error);
+	}
+	return open_link(d, d->device, wish, pool, error);
+}
