@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include <rte_ip.h>
 #include <rte_mbuf.h>
 
 #include "dataplane/ip.h"
