@@ -184,13 +184,11 @@ static void look_at_arrivals(struct bench_member *m)
 static int work(void *arg)
 {
 	struct bench_member *m = arg;
-	struct dp *dp = m->w->dp;
 	bool enough = false;
 	long before;
 
-	if (rte_rcu_qsbr_thread_register(dp->rcu, m->w->id) != 0)
-		go_wrong(m->job, "RCU does not know the worker");
-	rte_rcu_qsbr_thread_online(dp->rcu, m->w->id);
+	if (dp_worker_begin(m->w) != 0)
+		go_wrong(m->job, "RCU does not take the worker");
 	for (unsigned int i = 0; !enough; i++) {
 		prepare(m);
 		if (!meet(m->job))
@@ -207,8 +205,7 @@ static int work(void *arg)
 		enough = i > 0 && (!m->job->disturbed || i == ROUNDS_MAX);
 		look_at_arrivals(m);
 	}
-	rte_rcu_qsbr_thread_offline(dp->rcu, m->w->id);
-	rte_rcu_qsbr_thread_unregister(dp->rcu, m->w->id);
+	dp_worker_end(m->w);
 	return 0;
 }
 
@@ -280,13 +277,14 @@ static int open_members(struct bench_crew *c)
 }
 
 int bench_crew_open(struct bench_crew *c, unsigned int n_workers, unsigned int n_peers,
-		    uint64_t until_ns, char *error, size_t error_size)
+		    enum dp_spread_mode spread, uint64_t until_ns, char *error, size_t error_size)
 {
 	const struct bench_gateway_settings settings = {
 		.n_peers = n_peers,
 		.n_workers = (uint16_t)n_workers,
 		.packet_buffers = bench_crew_buffers(n_workers, n_peers),
 		.birth_ns = until_ns, /* a session of the future does not get old before */
+		.spread = spread,
 	};
 	int rc;
 

@@ -151,6 +151,7 @@ static struct dp *open_dp(const struct bench_gateway_settings *s, char *error, s
 		.n_workers = s->n_workers,
 		.packet_buffers = s->packet_buffers,
 		.mtu_max = PORT_MTU,
+		.spread = s->spread,
 	};
 
 	for (unsigned int i = 0; i < s->n_workers; i++) {

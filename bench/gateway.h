@@ -50,6 +50,7 @@ struct bench_gateway_settings {
 	uint16_t n_workers; /* and queues of each port; on the lcores from 0 on */
 	uint32_t packet_buffers;
 	uint64_t birth_ns; /* of the sessions */
+	enum dp_spread_mode spread;
 };
 
 /* 0, or -errno with a sentence in error. */

@@ -23,19 +23,27 @@ static const unsigned int sizes[SIZES] = {64, 256, 576, 1420, BENCH_IMIX};
 /* One number of workers with one number of peers, and what it is asked for. */
 struct bench_case {
 	unsigned int n_workers, n_peers;
+	enum dp_spread_mode spread;
+	const char *wall_name;	/* NULL: there is no such result */
+	const char *extra_name; /* the same */
 	struct bench_crew crew; /* open if any result is wanted */
 	struct {
 		struct bench_result *wall;  /* NULL: not wanted */
-		struct bench_result *extra; /* the same; one worker has none */
+		struct bench_result *extra; /* the same */
 	} loads[LOADS];
+};
+
+/* All with one number of peers: the first one is what the others are compared with. */
+struct group {
+	struct bench_case cases[BENCH_COUNTS_MAX + 2];
+	unsigned int n;
 };
 
 struct run {
 	const struct bench_options *o;
 	struct bench_report report;
-	/* By peers, and of each number of peers the one with one worker first. */
-	struct bench_case cases[2 * (BENCH_COUNTS_MAX + 1)];
-	unsigned int n_cases, n_by_peers;
+	struct group groups[2];
+	unsigned int n_groups;
 	unsigned int rounds, disturbed;
 };
 
@@ -65,51 +73,55 @@ static bool measure(struct run *r, struct bench_case *c, unsigned int i, double 
 	return false;
 }
 
-/* One load with all numbers of workers, right after each other. */
-static bool sample(struct run *r, struct bench_case *cases, unsigned int i)
+static bool is_measured(const struct bench_case *c, unsigned int i)
 {
-	const unsigned int n = r->n_by_peers;
-	double cycles[BENCH_COUNTS_MAX + 1] = {0};
+	return c->loads[i].wall || c->loads[i].extra;
+}
 
-	for (unsigned int k = 0; k < n; k++) {
-		if (cases[k].loads[i].wall && !measure(r, &cases[k], i, &cycles[k]))
+/* One load with all numbers of workers, right after each other. */
+static bool sample(struct run *r, struct group *g, unsigned int i)
+{
+	double cycles[BENCH_COUNTS_MAX + 2] = {0};
+
+	for (unsigned int k = 0; k < g->n; k++) {
+		if (is_measured(&g->cases[k], i) && !measure(r, &g->cases[k], i, &cycles[k]))
 			return false;
 	}
-	for (unsigned int k = 0; k < n; k++) {
-		if (cases[k].loads[i].wall)
-			bench_sample(cases[k].loads[i].wall, cycles[k]);
-		if (cases[k].loads[i].extra)
-			bench_sample(cases[k].loads[i].extra,
-				     cases[k].n_workers * cycles[k] - cycles[0]);
+	for (unsigned int k = 0; k < g->n; k++) {
+		const struct bench_case *c = &g->cases[k];
+
+		if (c->loads[i].wall)
+			bench_sample(c->loads[i].wall, cycles[k]);
+		if (c->loads[i].extra)
+			bench_sample(c->loads[i].extra, c->n_workers * cycles[k] - cycles[0]);
 	}
 	return true;
 }
 
-static bool sample_all(struct run *r)
+static void print_disturbed(const struct run *r)
 {
-	double deadline = bench_seconds() + r->o->seconds;
-
-	for (unsigned int k = 0; k < SAMPLES_MAX; k++) {
-		for (unsigned int at = 0; at < r->n_cases; at += r->n_by_peers) {
-			for (unsigned int i = 0; i < LOADS; i++) {
-				if (k > 0 && bench_seconds() >= deadline)
-					goto out;
-				bench_progress("path: sample %u, %u %%", k + 1,
-					       100 * (at / r->n_by_peers * LOADS + i) /
-						       (r->n_cases / r->n_by_peers * LOADS));
-				if (!sample(r, &r->cases[at], i))
-					return false;
-			}
-		}
-	}
-out:
-	bench_progress_end();
 	if (r->disturbed)
 		fprintf(stderr,
 			"wgdp-bench: something else ran on the workers' CPUs in %u of %u rounds: "
 			"with "
 			"fewer programs beside it, or nice -n -20, the results are surer\n",
 			r->disturbed, r->rounds);
+}
+
+static bool sample_all(struct run *r)
+{
+	const unsigned int all = r->n_groups * LOADS;
+	double deadline = bench_seconds() + r->o->seconds;
+
+	for (unsigned int k = 0; k < SAMPLES_MAX * all; k++) {
+		if (k >= all && bench_seconds() >= deadline)
+			break;
+		bench_progress("path: sample %u, %u %%", k / all + 1, 100 * (k % all) / all);
+		if (!sample(r, &r->groups[k % all / LOADS], k % LOADS))
+			return false;
+	}
+	bench_progress_end();
+	print_disturbed(r);
 	return true;
 }
 
@@ -131,6 +143,8 @@ static bool wanted(const struct run *r, const char *what, const struct bench_cas
 {
 	char name[BENCH_NAME_BYTES];
 
+	if (!what)
+		return false;
 	name_result(name, what, c, i);
 	return bench_wanted(r->o, name);
 }
@@ -144,50 +158,60 @@ static struct bench_result *add(struct run *r, const char *what, const struct be
 	return bench_result(&r->report, UNIT, "%s", name);
 }
 
-/* One load with one number of peers: the times in order, then what is spent more. */
-static void add_load(struct run *r, struct bench_case *cases, unsigned int i)
+/* One load: the times in order, then what is spent more. What is compared is there, too. */
+static void add_load(struct run *r, struct group *g, unsigned int i)
 {
-	const unsigned int n = r->n_by_peers;
-	bool walls[BENCH_COUNTS_MAX + 1], extras[BENCH_COUNTS_MAX + 1], any = false;
+	bool walls[BENCH_COUNTS_MAX + 2], extras[BENCH_COUNTS_MAX + 2], any = false;
 
-	for (unsigned int k = 0; k < n; k++) {
-		extras[k] = k > 0 && wanted(r, "workers-extra", &cases[k], i);
-		walls[k] = extras[k] || wanted(r, "workers", &cases[k], i);
-		any |= walls[k];
+	for (unsigned int k = 0; k < g->n; k++) {
+		const struct bench_case *c = &g->cases[k];
+
+		extras[k] = wanted(r, c->extra_name, c, i);
+		walls[k] = c->wall_name && (extras[k] || wanted(r, c->wall_name, c, i));
+		any |= walls[k] || extras[k];
 	}
 	walls[0] = any;
-	for (unsigned int k = 0; k < n; k++) {
-		if (!walls[k])
-			continue;
-		cases[k].loads[i].wall = add(r, "workers", &cases[k], i);
-		if (k > 0)
-			cases[k].loads[i].wall->ratio_to = cases[0].loads[i].wall;
+	for (unsigned int k = 0; k < g->n; k++) {
+		struct bench_case *c = &g->cases[k];
+
+		if (walls[k])
+			c->loads[i].wall = add(r, c->wall_name, c, i);
+		if (walls[k] && k > 0)
+			c->loads[i].wall->ratio_to = g->cases[0].loads[i].wall;
 	}
-	for (unsigned int k = 0; k < n; k++) {
+	for (unsigned int k = 0; k < g->n; k++) {
 		if (extras[k])
-			cases[k].loads[i].extra = add(r, "workers-extra", &cases[k], i);
+			g->cases[k].loads[i].extra = add(r, g->cases[k].extra_name, &g->cases[k],
+							 i);
 	}
 }
 
-static void add_all(struct run *r)
+static void add_group(struct run *r, unsigned int n_peers)
 {
-	const unsigned int peers[2] = {1, r->o->peers};
+	struct group *g = &r->groups[r->n_groups++];
+	bool spread = n_peers == 1;
 
-	for (unsigned int p = 0; p < (r->o->peers > 1 ? 2 : 1); p++) {
-		struct bench_case *cases = &r->cases[r->n_cases];
-
-		cases[r->n_by_peers = 0].n_workers = 1;
-		for (unsigned int k = 0; k < r->o->n_workers; k++) {
-			if (r->o->workers[k] != 1)
-				cases[++r->n_by_peers].n_workers = r->o->workers[k];
-		}
-		r->n_by_peers++;
-		for (unsigned int k = 0; k < r->n_by_peers; k++)
-			cases[k].n_peers = peers[p];
-		r->n_cases += r->n_by_peers;
-		for (unsigned int i = 0; i < LOADS; i++)
-			add_load(r, cases, i);
+	/* One worker alone does not share anything out unless it is told to. */
+	g->cases[g->n++] = (struct bench_case){
+		.n_workers = 1, .spread = DP_SPREAD_NEVER, .wall_name = "workers"};
+	for (unsigned int k = 0; k < r->o->n_workers; k++) {
+		if (r->o->workers[k] == 1)
+			continue;
+		g->cases[g->n++] = (struct bench_case){
+			.n_workers = r->o->workers[k],
+			/* Rounds are too short for a worker to see that it is full. */
+			.spread = spread ? DP_SPREAD_ALWAYS : DP_SPREAD_AUTO,
+			.wall_name = "workers",
+			.extra_name = "workers-extra",
+		};
 	}
+	if (spread)
+		g->cases[g->n++] = (struct bench_case){
+			.n_workers = 1, .spread = DP_SPREAD_ALWAYS, .extra_name = "spread-alone"};
+	for (unsigned int k = 0; k < g->n; k++)
+		g->cases[k].n_peers = n_peers;
+	for (unsigned int i = 0; i < LOADS; i++)
+		add_load(r, g, i);
 }
 
 /* ---- set up ---- */
@@ -197,24 +221,31 @@ static bool is_wanted(const struct bench_case *c)
 	bool any = false;
 
 	for (unsigned int i = 0; i < LOADS; i++)
-		any |= c->loads[i].wall != NULL;
+		any |= is_measured(c, i);
 	return any;
+}
+
+/* What a group needs of DPDK's memory, and of CPUs. */
+static void add_needs(const struct group *g, uint64_t *bytes, unsigned int *cpus)
+{
+	for (unsigned int k = 0; k < g->n; k++) {
+		const struct bench_case *c = &g->cases[k];
+
+		if (!is_wanted(c))
+			continue;
+		*cpus = c->n_workers > *cpus ? c->n_workers : *cpus;
+		*bytes += (uint64_t)bench_crew_buffers(c->n_workers, c->n_peers) * BUFFER_BYTES;
+		*bytes += (uint64_t)c->n_workers * WORKER_MB << 20;
+	}
 }
 
 static bool open_eal(struct run *r)
 {
-	uint64_t bytes = 0;
 	unsigned int most = 1, cpus = bench_cpus();
+	uint64_t bytes = 0;
 
-	for (unsigned int i = 0; i < r->n_cases; i++) {
-		const struct bench_case *c = &r->cases[i];
-
-		if (!is_wanted(c))
-			continue;
-		most = c->n_workers > most ? c->n_workers : most;
-		bytes += (uint64_t)bench_crew_buffers(c->n_workers, c->n_peers) * BUFFER_BYTES;
-		bytes += (uint64_t)c->n_workers * WORKER_MB << 20;
-	}
+	for (unsigned int i = 0; i < r->n_groups; i++)
+		add_needs(&r->groups[i], &bytes, &most);
 	if (most <= cpus)
 		return bench_eal_lcores(most, (unsigned int)(bytes >> 20), &r->report.hugepages);
 	fprintf(stderr,
@@ -232,22 +263,28 @@ static uint64_t boottime_ns(void)
 	return (uint64_t)ts.tv_sec * WG_NS_PER_S + (uint64_t)ts.tv_nsec;
 }
 
-static bool open_crews(struct run *r)
+static bool open_crews(struct run *r, struct group *g)
 {
 	/* Not in the time that is asked for: making them, and the first sample. */
 	const uint64_t until_ns = boottime_ns() + 2 * r->o->seconds * WG_NS_PER_S;
 	char error[256] = "";
 
-	for (unsigned int i = 0; i < r->n_cases; i++) {
-		struct bench_case *c = &r->cases[i];
+	for (unsigned int k = 0; k < g->n; k++) {
+		struct bench_case *c = &g->cases[k];
 
-		if (is_wanted(c) && bench_crew_open(&c->crew, c->n_workers, c->n_peers, until_ns,
-						    error, sizeof(error)) != 0) {
+		if (is_wanted(c) && bench_crew_open(&c->crew, c->n_workers, c->n_peers, c->spread,
+						    until_ns, error, sizeof(error)) != 0) {
 			fprintf(stderr, "wgdp-bench: %s\n", error);
 			return false;
 		}
 	}
 	return true;
+}
+
+static void close_crews(struct group *g)
+{
+	for (unsigned int k = 0; k < g->n; k++)
+		bench_crew_close(&g->cases[k].crew);
 }
 
 int bench_workers(const struct bench_options *o)
@@ -257,16 +294,24 @@ int bench_workers(const struct bench_options *o)
 
 	r.o = o;
 	r.report.bench = "path";
-	add_all(&r);
+	add_group(&r, 1);
+	if (o->peers > 1)
+		add_group(&r, o->peers);
 	if (r.report.n == 0) {
 		fprintf(stderr, "wgdp-bench: no result has a name like %s\n", o->filter);
 		goto out;
 	}
-	if (open_eal(&r) && open_crews(&r) && sample_all(&r) && bench_print(&r.report, o) == 0)
+	if (!open_eal(&r))
+		goto out;
+	for (unsigned int i = 0; i < r.n_groups; i++) {
+		if (!open_crews(&r, &r.groups[i]))
+			goto out;
+	}
+	if (sample_all(&r) && bench_print(&r.report, o) == 0)
 		status = EXIT_SUCCESS;
 out:
-	for (unsigned int i = 0; i < r.n_cases; i++)
-		bench_crew_close(&r.cases[i].crew);
+	for (unsigned int i = 0; i < r.n_groups; i++)
+		close_crews(&r.groups[i]);
 	bench_report_free(&r.report);
 	return status;
 }

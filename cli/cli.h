@@ -34,6 +34,7 @@ void cli_print_json(const json_t *value);
 
 /* Commands. args are what follows the command's words, ended by NULL. */
 enum cli_exit cli_show(struct cli *cli, char **args);
+enum cli_exit cli_show_ports(struct cli *cli, char **args);
 enum cli_exit cli_show_peers(struct cli *cli, char **args);
 enum cli_exit cli_counters(struct cli *cli, char **args);
 enum cli_exit cli_counters_peer(struct cli *cli, char **args);

@@ -34,6 +34,8 @@ static void add_set(struct counters *counters, const char *where, const json_t *
 		if (!strcmp(name, "id") || !strcmp(name, "cpu"))
 			continue;
 		add_counter(counters, where, "", name, value, flow_texts);
+		if (strcmp(name, "drops") != 0)
+			continue;
 		json_object_foreach (value, reason, n)
 			add_counter(counters, where, "drop ", reason, n, counters->texts);
 	}
@@ -50,6 +52,68 @@ static void add_named_sets(struct counters *counters, const char *kind, const js
 		snprintf(where, sizeof(where), "%s %s", kind, name);
 		add_set(counters, where, set, flow_texts);
 	}
+}
+
+/* Lists are tables of their own; those of one element say nothing new. */
+static bool is_shown(const struct cli *cli, const json_t *list)
+{
+	return json_array_size(list) > (cli->all ? 0 : 1);
+}
+
+/* What each worker received from and sent to each port. */
+static void print_port_workers(const struct cli *cli, const json_t *ports)
+{
+	struct cli_table table = {.headers = {"PORT", "WORKER", "RX", "TX"},
+				  .right = 1 << 1 | 1 << 2 | 1 << 3};
+	const char *name;
+	json_t *port;
+
+	json_object_foreach ((json_t *)ports, name, port) {
+		const json_t *workers = json_object_get(port, "workers"), *worker;
+		size_t i;
+
+		if (!is_shown(cli, workers))
+			continue;
+		json_array_foreach (workers, i, worker) {
+			cli_table_add(&table, "%s", name);
+			cli_table_add(&table, "%" JSON_INTEGER_FORMAT, cli_number(worker, "id"));
+			cli_table_add(&table, "%" JSON_INTEGER_FORMAT, cli_number(worker, "rx"));
+			cli_table_add(&table, "%" JSON_INTEGER_FORMAT, cli_number(worker, "tx"));
+		}
+	}
+	if (table.n)
+		putchar('\n');
+	cli_table_print(&table);
+}
+
+/* What each device counted by queue, as far as all drivers have it. */
+static void print_device_queues(const struct cli *cli, const json_t *devices)
+{
+	static const char *const columns[] = {"rx_packets", "rx_bytes", "rx_errors", "tx_packets",
+					      "tx_bytes"};
+	struct cli_table table = {.headers = {"DEVICE", "QUEUE", "RX PACKETS", "RX BYTES",
+					      "RX ERRORS", "TX PACKETS", "TX BYTES"},
+				  .right = 0x7e};
+	const char *name;
+	json_t *device;
+
+	json_object_foreach ((json_t *)devices, name, device) {
+		const json_t *queues = json_object_get(device, "queues"), *queue;
+		size_t i;
+
+		if (!is_shown(cli, queues))
+			continue;
+		json_array_foreach (queues, i, queue) {
+			cli_table_add(&table, "%s", name);
+			cli_table_add(&table, "%" JSON_INTEGER_FORMAT, cli_number(queue, "id"));
+			for (size_t c = 0; c < sizeof(columns) / sizeof(columns[0]); c++)
+				cli_table_add(&table, "%" JSON_INTEGER_FORMAT,
+					      cli_number(queue, columns[c]));
+		}
+	}
+	if (table.n)
+		putchar('\n');
+	cli_table_print(&table);
 }
 
 static void print_counters(const struct cli *cli, const json_t *result)
@@ -76,6 +140,8 @@ static void print_counters(const struct cli *cli, const json_t *result)
 	add_set(&counters, "control", json_object_get(result, "control"), counters.texts);
 	add_set(&counters, "face", json_object_get(result, "face"), counters.texts);
 	add_named_sets(&counters, "port", json_object_get(result, "ports"), counters.texts);
+	add_named_sets(&counters, "device", json_object_get(result, "devices"),
+		       json_object_get(result, "device_texts"));
 	add_named_sets(&counters, "interface", json_object_get(result, "interfaces"),
 		       json_object_get(result, "interface_texts"));
 	json_object_foreach (json_object_get(result, "handshakes"), verdict, n)
@@ -84,6 +150,8 @@ static void print_counters(const struct cli *cli, const json_t *result)
 	if (!counters.table.n)
 		puts("all counters are zero");
 	cli_table_print(&counters.table);
+	print_port_workers(cli, json_object_get(result, "ports"));
+	print_device_queues(cli, json_object_get(result, "devices"));
 }
 
 enum cli_exit cli_counters(struct cli *cli, char **args)

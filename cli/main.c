@@ -18,6 +18,7 @@ static const struct command {
 } commands[] = {
 	/* Two words before one: `show peers` is not the interface "peers". */
 	{{"show", "peers"}, cli_show_peers, " [INTERFACE]", "peers, a line each"},
+	{{"show", "ports"}, cli_show_ports, "", "ports, and what their devices lack"},
 	{{"show", NULL}, cli_show, " [INTERFACE]", "the gateway, its ports and interfaces"},
 	{{"counters", "peer"}, cli_counters_peer, " NAME-OR-KEY [INTERFACE]", "all about a peer"},
 	{{"counters", NULL}, cli_counters, "", "what became of every packet (--all: also zeros)"},

@@ -1,4 +1,4 @@
-/* `show` and `show peers`. */
+/* `show`, `show ports` and `show peers`. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,7 +50,47 @@ static void print_ports(const json_t *ports)
 		cli_table_add(&table, "%" JSON_INTEGER_FORMAT, cli_number(port, "rx_packets"));
 		cli_table_add(&table, "%" JSON_INTEGER_FORMAT, cli_number(port, "tx_packets"));
 	}
+	cli_table_print(&table);
+}
+
+/* Where packets of a port come in and go out. */
+static void print_queues(const json_t *ports)
+{
+	struct cli_table table = {.headers = {"PORT", "NODE", "RX QUEUES", "TX QUEUES"},
+				  .right = 1 << 1 | 1 << 2 | 1 << 3};
+	const json_t *port;
+	size_t i;
+
+	json_array_foreach (ports, i, port) {
+		cli_table_add(&table, "%s", cli_text(port, "name"));
+		if (json_is_integer(json_object_get(port, "node")))
+			cli_table_add(&table, "%" JSON_INTEGER_FORMAT, cli_number(port, "node"));
+		else
+			cli_table_add(&table, "-");
+		cli_table_add(&table, "%" JSON_INTEGER_FORMAT, cli_number(port, "rx_queues"));
+		cli_table_add(&table, "%" JSON_INTEGER_FORMAT, cli_number(port, "tx_queues"));
+	}
 	if (i)
+		putchar('\n');
+	cli_table_print(&table);
+}
+
+/* What devices could do for us and don't: a line each. */
+static void print_lacks(const json_t *ports)
+{
+	struct cli_table table = {.headers = {"PORT", "LACKS", "MEANING"}};
+	const json_t *port;
+	const char *name;
+	json_t *text;
+	size_t i;
+
+	json_array_foreach (ports, i, port)
+		json_object_foreach (json_object_get(port, "lacks"), name, text) {
+			cli_table_add(&table, "%s", cli_text(port, "name"));
+			cli_table_add(&table, "%s", name);
+			cli_table_add(&table, "%s", json_string_value(text));
+		}
+	if (table.n)
 		putchar('\n');
 	cli_table_print(&table);
 }
@@ -104,6 +144,7 @@ enum cli_exit cli_show(struct cli *cli, char **args)
 	} else {
 		if (!args[0]) {
 			print_gateway(result);
+			putchar('\n');
 			print_ports(json_object_get(result, "ports"));
 			putchar('\n');
 		}
@@ -114,6 +155,28 @@ enum cli_exit cli_show(struct cli *cli, char **args)
 		return CLI_OK;
 	putchar('\n');
 	return cli_show_peers(cli, args);
+}
+
+enum cli_exit cli_show_ports(struct cli *cli, char **args)
+{
+	enum cli_exit rc;
+	json_t *result, *ports;
+
+	if (args[0])
+		return CLI_USAGE;
+	rc = call_show(cli, NULL, &result);
+	if (rc)
+		return rc;
+	ports = json_object_get(result, "ports");
+	if (cli->json) {
+		cli_print_json(ports);
+	} else {
+		print_ports(ports);
+		print_queues(ports);
+		print_lacks(ports);
+	}
+	json_decref(result);
+	return CLI_OK;
 }
 
 /* The pages of one interface. Each starts after the last peer of the one before. */

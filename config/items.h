@@ -8,7 +8,7 @@
 
 #define CF_GATEWAY_ITEMS(X)                                                                        \
 	X(control, "control", "cpu", "CPU of the control lcore.")                                  \
-	X(workers, "workers", "list", "CPUs of the workers, one worker on each.")                  \
+	X(workers, "workers", "cpus", "CPUs of the workers, one worker on each, or a number.")     \
 	X(idle, "idle", "mode", "What a worker does when nothing comes.")                          \
 	X(socket, "socket", "path", "Control socket.")                                             \
 	X(hugepages, "hugepages", "mode", "Whether to use hugepages.")                             \

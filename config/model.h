@@ -75,8 +75,10 @@ struct cf_port {
 	struct cf_prefixes addresses; /* host bits kept */
 	struct cf_route *routes;
 	size_t n_routes;
-	uint16_t mtu;  /* 0: what the device has */
-	uint16_t vlan; /* 0: frames without a tag */
+	uint16_t mtu;	   /* 0: what the device has */
+	uint16_t vlan;	   /* 0: frames without a tag */
+	uint32_t line;	   /* of its device, for messages */
+	uint32_t mtu_line; /* 0: not in the file */
 };
 
 enum cf_idle {
@@ -95,7 +97,10 @@ struct cf_config {
 	char *socket;
 	int control;		     /* CPU, -1: default */
 	int workers[CF_WORKERS_MAX]; /* CPUs */
-	unsigned int n_workers;	     /* 0: default */
+	unsigned int n_workers;	     /* 0: not named */
+	unsigned int workers_asked;  /* a number in place of a list; 0 with n_workers 0: default */
+	/* lines for messages, 0: not in the file */
+	uint32_t control_line, workers_line, packet_buffers_line;
 	enum cf_idle idle;
 	enum cf_hugepages hugepages;
 	uint32_t packet_buffers;

@@ -49,6 +49,8 @@ void cf_rpc_run(struct cf_rpc *rpc);
 /* Client. NULL with errno. */
 struct cf_rpc_client;
 struct cf_rpc_client *cf_rpc_connect(const char *path);
+/* The process that serves, 0 if it cannot be told. */
+int cf_rpc_server_pid(const struct cf_rpc_client *client);
 void cf_rpc_disconnect(struct cf_rpc_client *client);
 /* One call; takes the reference of params (may be NULL). Returns 0 or -errno of the transport. */
 int cf_rpc_call(struct cf_rpc_client *client, const char *method, json_t *params,

@@ -36,6 +36,15 @@ struct cf_rpc_client *cf_rpc_connect(const char *path)
 	return NULL;
 }
 
+int cf_rpc_server_pid(const struct cf_rpc_client *client)
+{
+	struct ucred peer = {0};
+	socklen_t len = sizeof(peer);
+
+	return getsockopt(client->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 ? (int)peer.pid
+										 : 0;
+}
+
 void cf_rpc_disconnect(struct cf_rpc_client *client)
 {
 	if (!client)

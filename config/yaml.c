@@ -27,7 +27,7 @@ static void read_control(struct cf_reader *r, void *target)
 	struct cf_config *config = target;
 	uint64_t cpu;
 
-	r->control_line = cf_read_line(r);
+	config->control_line = cf_read_line(r);
 	if (cf_read_number(r, 0, CPU_MAX, &cpu))
 		config->control = (int)cpu;
 }
@@ -52,10 +52,17 @@ static void read_worker(struct cf_reader *r, void *target)
 	config->workers[config->n_workers++] = (int)cpu;
 }
 
+/* A list of CPUs, or a number of workers. */
 static void read_workers(struct cf_reader *r, void *target)
 {
-	r->workers_line = cf_read_line(r);
-	cf_read_list(r, read_worker, target);
+	struct cf_config *config = target;
+	uint64_t n;
+
+	config->workers_line = cf_read_line(r);
+	if (r->event.type != YAML_SCALAR_EVENT)
+		cf_read_list(r, read_worker, target);
+	else if (cf_read_number(r, 1, CF_WORKERS_MAX, &n))
+		config->workers_asked = (unsigned int)n;
 }
 
 static void read_idle(struct cf_reader *r, void *target)
@@ -99,6 +106,7 @@ static void read_packet_buffers(struct cf_reader *r, void *target)
 	struct cf_config *config = target;
 	uint64_t n;
 
+	config->packet_buffers_line = cf_read_line(r);
 	if (cf_read_number(r, PACKET_BUFFERS_MIN, PACKET_BUFFERS_MAX, &n))
 		config->packet_buffers = (uint32_t)n;
 }
@@ -114,29 +122,6 @@ static void read_interfaces(struct cf_reader *r, void *target)
 }
 
 static const struct cf_item gateway_items[] = {CF_GATEWAY_ITEMS(CF_ITEM){NULL, NULL}};
-
-/* Only where there is one CPU for everything may control share it with a worker. */
-static bool may_share_cpu(void)
-{
-	cpu_set_t allowed;
-
-	return sched_getaffinity(0, sizeof(allowed), &allowed) == 0 && CPU_COUNT(&allowed) == 1;
-}
-
-/* A worker that polls leaves nothing of its CPU to others; one that sleeps does. */
-static void check_cpus(struct cf_reader *r)
-{
-	const struct cf_config *config = r->config;
-
-	if (config->idle == CF_IDLE_BACKOFF)
-		return;
-	for (unsigned int i = 0; i < config->n_workers; i++)
-		if (config->workers[i] == config->control && !may_share_cpu())
-			cf_read_error(r, r->workers_line,
-				      "CPU %d cannot be both a worker's and the control lcore's "
-				      "(line %u): take another, or set idle: backoff",
-				      config->control, r->control_line);
-}
 
 /* Both become interfaces of Linux. */
 static void check_interface_names(struct cf_reader *r)
@@ -177,7 +162,6 @@ static void read_file(struct cf_reader *r)
 		cf_read_error(r, cf_read_line(r), "a second document: one file, one configuration");
 	if (r->n_errors == errors && !r->config->n_ports)
 		cf_read_error(r, 1, "no \"ports\": a gateway needs at least one");
-	check_cpus(r);
 	check_interface_names(r);
 }
 

@@ -22,6 +22,7 @@ static void read_device(struct cf_reader *r, void *target)
 {
 	struct cf_port *port = target;
 
+	port->line = cf_read_line(r);
 	port->device = cf_read_string(r);
 	if (!port->device)
 		return;
@@ -53,6 +54,7 @@ static void read_mtu(struct cf_reader *r, void *target)
 	struct cf_port *port = target;
 	uint64_t mtu;
 
+	port->mtu_line = cf_read_line(r);
 	if (cf_read_number(r, PORT_MTU_MIN, PORT_MTU_MAX, &mtu))
 		port->mtu = (uint16_t)mtu;
 }

@@ -33,7 +33,6 @@ struct cf_reader {
 	struct cf_messages *errors, *warnings;
 	size_t n_errors, n_warnings; /* made by this reader */
 	struct cf_config *config;
-	uint32_t control_line, workers_line;
 	/* The last list of prefixes that was read; the next one takes its place. */
 	struct cf_lined_prefix *prefixes;
 	size_t n_prefixes, prefixes_size;

@@ -301,7 +301,8 @@ static void adopt_choices(const struct cf_config *settings, struct cf_config *wa
 {
 	if (wanted->control < 0)
 		wanted->control = settings->control;
-	if (wanted->n_workers == 0) {
+	if (wanted->n_workers == 0 &&
+	    (wanted->workers_asked == 0 || wanted->workers_asked == settings->workers_asked)) {
 		memcpy(wanted->workers, settings->workers, sizeof(wanted->workers));
 		wanted->n_workers = settings->n_workers;
 	}

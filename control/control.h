@@ -6,6 +6,8 @@
  *   iface.c   WireGuard interfaces      peers.c   their peers, what waits for a session, ways out
  *   upcalls.c what the handshake asks   emit.c    handshake messages as frames
  *   apply.c   edits of the configuration
+ *   cpus.c, preflight.c, memory.c       what can be known before anything starts
+ *   check.c   the same and more, without a start
  *   serve_rpc.c, serve_uapi.c           what operators ask
  */
 #ifndef CONTROL_CONTROL_H
@@ -115,6 +117,29 @@ struct ctl {
 /* Starts all, runs until a signal or a `stop`, and ends all. c has its settings; EXIT_SUCCESS or
  * EXIT_FAILURE, with the cause logged. */
 int ctl_start(struct ctl *c);
+
+/* How much memory DPDK will be given. */
+uint64_t ctl_start_bytes(const struct cf_config *f);
+
+/* For --check: who wants to know how far it has come, and to look at what is open. */
+struct ctl_look {
+	/* What is tried next: a step, or "port NAME". A driver may never come back from it. */
+	void (*at)(void *ctx, const char *what);
+	void (*look)(void *ctx, const struct ctl *c);
+	void *ctx;
+};
+
+/*
+ * For --check, in a process of its own: starts DPDK and opens the ports as ctl_start() does, but
+ * changes nothing in Linux, and ends all again. False: something failed, the cause is logged.
+ */
+bool ctl_start_to_look(struct ctl *c, const struct ctl_look *look);
+
+/* ---- check.c ---- */
+
+/* --check: what the file says against this machine, to stdout and stderr; c has its settings and
+ * nothing else. Opens nothing that a running gateway has, changes nothing. True: no error. */
+bool ctl_check(struct ctl *c);
 
 /* ---- control.c ---- */
 

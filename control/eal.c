@@ -17,40 +17,15 @@
 #include "control/log.h"
 #include "dataplane/publish.h"
 
-#define ARGS_MAX       24
-#define HUGEPAGES_FILE "/sys/kernel/mm/hugepages/hugepages-%s/free_hugepages"
-#define MB	       (UINT64_C(1) << 20)
-#define FIXED_BYTES    (48 * MB) /* rings, sessions' table, ports */
-#define SPARE_BYTES    64	 /* by buffer: pages and blocks are not filled to the end */
+#define ARGS_MAX    (24 + 2 * DP_PORTS_MAX)
+#define MB	    (UINT64_C(1) << 20)
+#define FIXED_BYTES (48 * MB) /* rings, sessions' table, ports */
+#define SPARE_BYTES 64	      /* by buffer: pages and blocks are not filled to the end */
 
-static unsigned long free_hugepages(const char *size)
-{
-	char path[128];
-	unsigned long n = 0;
-	FILE *f;
-
-	snprintf(path, sizeof(path), HUGEPAGES_FILE, size);
-	f = fopen(path, "re");
-	if (f == NULL)
-		return 0;
-	if (fscanf(f, "%lu", &n) != 1)
-		n = 0;
-	fclose(f);
-	return n;
-}
-
-static uint64_t memory_bytes(const struct ctl_eal *e)
+uint64_t ctl_eal_bytes(const struct ctl_eal *e)
 {
 	return FIXED_BYTES +
 	       (uint64_t)e->packet_buffers * (dp_packet_buffer_bytes(e->mtu_max) + SPARE_BYTES);
-}
-
-bool ctl_eal_hugepages(const struct ctl_eal *e)
-{
-	uint64_t have = (uint64_t)free_hugepages("2048kB") * 2 * MB +
-			(uint64_t)free_hugepages("1048576kB") * 1024 * MB;
-
-	return have >= memory_bytes(e);
 }
 
 /* "0@2,1@3,2@4": lcore 0 on CPU 2 is control, then the workers. */
@@ -62,6 +37,22 @@ static void lcores_text(const struct ctl_eal *e, char *text, size_t size)
 		at += (size_t)snprintf(text + at, size - at, ",%u@%d", k + 1, e->worker_cpus[k]);
 }
 
+/* PCI devices that are no ports may be Linux's, or another program's: DPDK must not touch them.
+ * Returns the number of arguments. */
+static int allow_ports(const struct cf_config *config, char **args)
+{
+	int n = 0;
+
+	for (size_t k = 0; k < config->n_ports; k++)
+		if (cf_port_device(&config->ports[k]) == CF_DEVICE_PCI) {
+			args[n++] = (char *)"--allow";
+			args[n++] = config->ports[k].device;
+		}
+	if (n == 0)
+		args[n++] = (char *)"--no-pci";
+	return n;
+}
+
 int ctl_eal_start(const struct ctl_eal *e, bool hugepages)
 {
 	char lcores[32 + DP_WORKERS_MAX * 16];
@@ -70,7 +61,7 @@ int ctl_eal_start(const struct ctl_eal *e, bool hugepages)
 	int n = 0;
 
 	lcores_text(e, lcores, sizeof(lcores));
-	snprintf(memory, sizeof(memory), "%u", (unsigned int)(memory_bytes(e) / MB));
+	snprintf(memory, sizeof(memory), "%u", (unsigned int)(ctl_eal_bytes(e) / MB));
 	args[n++] = (char *)"wgdp";
 	args[n++] = (char *)"--lcores";
 	args[n++] = lcores;
@@ -78,8 +69,7 @@ int ctl_eal_start(const struct ctl_eal *e, bool hugepages)
 	args[n++] = (char *)"--log-level=lib.*:error";
 	args[n++] = (char *)"--log-level=pmd.*:error";
 	args[n++] = (char *)"--log-level=user1:error";
-	if (!e->pci)
-		args[n++] = (char *)"--no-pci";
+	n += allow_ports(e->config, args + n);
 	if (hugepages) {
 		args[n++] = (char *)"--in-memory";
 		args[n++] = (char *)"--single-file-segments";

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "config/model.h"
 #include "dataplane/worker.h"
 
 struct ctl_eal {
@@ -13,11 +14,11 @@ struct ctl_eal {
 	unsigned int n_workers; /* worker k is lcore k + 1 */
 	uint32_t packet_buffers;
 	uint16_t mtu_max;
-	bool pci; /* a port is a PCI device: look for them */
+	const struct cf_config *config; /* its ports */
 };
 
-/* Are there enough free hugepages? */
-bool ctl_eal_hugepages(const struct ctl_eal *e);
+/* How much memory it will take. */
+uint64_t ctl_eal_bytes(const struct ctl_eal *e);
 /* 0, or -errno and the cause is logged. The calling thread becomes the control lcore. */
 int ctl_eal_start(const struct ctl_eal *e, bool hugepages);
 void ctl_eal_stop(void);

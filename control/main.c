@@ -24,29 +24,30 @@ static struct cf_config *read_config(const char *path)
 	return f;
 }
 
-static int check(const char *path)
+static bool check(struct ctl *c)
 {
-	struct cf_config *f = read_config(path);
+	const struct cf_config *f = c->settings;
 	size_t peers = 0;
 
-	if (f == NULL)
-		return EXIT_FAILURE;
+	if (!ctl_check(c))
+		return false;
 	for (size_t k = 0; k < f->n_interfaces; k++)
 		peers += f->interfaces[k].n_peers;
-	printf("%s: ok, %zu ports, %zu interfaces, %zu peers\n", path, f->n_ports, f->n_interfaces,
-	       peers);
-	cf_config_free(f);
-	return EXIT_SUCCESS;
+	printf("%s: ok, %zu ports, %zu interfaces, %zu peers\n", f->path, f->n_ports,
+	       f->n_interfaces, peers);
+	return true;
 }
 
 static void usage(FILE *to)
 {
 	fputs("usage: wgdp -c FILE            run the gateway that FILE describes\n"
-	      "       wgdp --check -c FILE    only check FILE\n"
+	      "       wgdp --check -c FILE    only check FILE, and this machine for it\n"
 	      "       wgdp --version | --help\n"
 	      "options:\n"
 	      "  -c, --config FILE   configuration, see wgdp.yaml(5)\n"
-	      "  --check             read FILE and the key files it names, report errors, exit\n"
+	      "  --check             read FILE and the key files it names, try its CPUs, memory "
+	      "and\n"
+	      "                      ports, report errors and what ports lack, exit\n"
 	      "  -v, --verbose       log more; twice: for debugging\n",
 	      to);
 }
@@ -93,8 +94,6 @@ int main(int argc, char **argv)
 		usage(stderr);
 		return 2;
 	}
-	if (only_check)
-		return check(path);
 	/*
 	 * Freed small blocks are joined at once. Else a configuration that was read leaves so many
 	 * of them behind that each greater request walks and joins them: with 100 000 peers a page
@@ -107,7 +106,12 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	TAILQ_INIT(&c->deferred);
 	c->settings = read_config(path);
-	rc = c->settings == NULL ? EXIT_FAILURE : ctl_start(c);
+	if (c->settings == NULL)
+		rc = EXIT_FAILURE;
+	else if (only_check)
+		rc = check(c) ? EXIT_SUCCESS : EXIT_FAILURE;
+	else
+		rc = ctl_start(c);
 	cf_config_free(c->settings);
 	free(c);
 	return rc;

@@ -13,6 +13,7 @@
 #include "control/face.h"
 #include "control/linux.h"
 #include "control/log.h"
+#include "control/preflight.h"
 #include "dataplane/assign.h"
 
 /* What its ports want of a device together. first: the first of them. */
@@ -51,7 +52,7 @@ static struct dp_device *open_device(struct dp *dp, const struct cf_config *f,
 
 	if (device == NULL ||
 	    dp_device_open(device, dp->n_devices, &wish, dp->pool, error, sizeof(error)) != 0) {
-		ctl_log(CTL_ERROR, "%s: %s", f->path, error);
+		ctl_log(CTL_ERROR, "%s:%u: %s", f->path, first->line, error);
 		free(device);
 		return NULL;
 	}
@@ -74,7 +75,8 @@ static int open_port(struct dp *dp, const struct cf_config *f, const struct cf_p
 		return -ENOMEM;
 	rc = dp_port_init(port, dp->n_ports, from->name, device, from->vlan, from->mtu);
 	if (rc != 0) {
-		ctl_log(CTL_ERROR, "%s: port %s: %s", f->path, from->name, strerror(-rc));
+		ctl_log(CTL_ERROR, "%s:%u: port %s: %s", f->path, from->line, from->name,
+			strerror(-rc));
 		free(port);
 		return rc;
 	}
@@ -82,19 +84,68 @@ static int open_port(struct dp *dp, const struct cf_config *f, const struct cf_p
 	return 0;
 }
 
-int ctl_ports_open(struct dp *dp, const struct cf_config *f)
+/* 0, also if --check leaves it out. */
+static int try_port(struct dp *dp, const struct cf_config *f, const struct cf_port *port,
+		    const struct ctl_look *look)
+{
+	char step[sizeof("port ") + CF_NAME_BYTES];
+
+	if (look != NULL && ctl_preflight_unopened(port) != NULL)
+		return 0;
+	snprintf(step, sizeof(step), "port %s", port->name);
+	if (look != NULL)
+		look->at(look->ctx, step);
+	return open_port(dp, f, port);
+}
+
+/* The line of the device that does not run. */
+static uint32_t stopped_line(const struct dp *dp, const struct cf_config *f)
+{
+	for (unsigned int d = 0; d < dp->n_devices; d++)
+		for (size_t k = 0; dp->devices[d]->rx_queues == 0 && k < f->n_ports; k++)
+			if (strcmp(f->ports[k].name, dp->devices[d]->port) == 0)
+				return f->ports[k].line;
+	return 0;
+}
+
+static void log_lacks(const struct dp *dp)
+{
+	for (unsigned int d = 0; d < dp->n_devices; d++) {
+		uint32_t bits = dp_device_lacks(dp->devices[d], dp->n_workers);
+		char names[256] = "";
+		size_t at = 0;
+
+		for (unsigned int l = 0; l < DP_LACK_N && at < sizeof(names); l++)
+			if ((bits & UINT32_C(1) << l) != 0)
+				at += (size_t)snprintf(names + at, sizeof(names) - at, "%s%s",
+						       at > 0 ? ", " : "", dp_lack_name(l));
+		if (bits != 0)
+			ctl_log(CTL_NOTICE,
+				"port %s: device %s lacks %s: wgdp-cli show ports says what that "
+				"means",
+				dp->devices[d]->port, dp->devices[d]->device, names);
+	}
+}
+
+int ctl_ports_open(struct dp *dp, const struct cf_config *f, const struct ctl_look *look)
 {
 	char error[256] = "";
-	int rc = 0;
+	int rc = 0, failed = 0;
 
-	for (size_t k = 0; k < f->n_ports && rc == 0; k++)
-		rc = open_port(dp, f, &f->ports[k]);
-	if (rc != 0)
-		return rc;
+	for (size_t k = 0; k < f->n_ports && (failed == 0 || look != NULL); k++) {
+		rc = try_port(dp, f, &f->ports[k], look);
+		failed = rc != 0 ? rc : failed;
+	}
+	if (failed != 0 && look == NULL)
+		return failed;
+	if (look != NULL)
+		look->at(look->ctx, "starting the ports");
 	rc = dp_start_devices(dp, error, sizeof(error));
 	if (rc != 0)
-		ctl_log(CTL_ERROR, "%s: %s", f->path, error);
-	return rc;
+		ctl_log(CTL_ERROR, "%s:%u: %s", f->path, stopped_line(dp, f), error);
+	else if (look == NULL)
+		log_lacks(dp);
+	return failed != 0 ? failed : rc;
 }
 
 /* ---- in Linux ---- */

@@ -4,9 +4,12 @@
 
 #include "control/control.h"
 
-/* After dp_new(): opens devices and ports, gives queues to workers, starts the devices. 0 or
- * -errno, logged; what was opened stays for ctl_ports_close(). */
-int ctl_ports_open(struct dp *dp, const struct cf_config *f);
+/*
+ * After dp_new(): opens devices and ports, gives queues to workers, starts the devices. 0 or
+ * -errno, logged; what was opened stays for ctl_ports_close(). look: for --check, which leaves out
+ * ports that others would notice, and goes on after an error; NULL: a real start.
+ */
+int ctl_ports_open(struct dp *dp, const struct cf_config *f, const struct ctl_look *look);
 /* A port's interface in Linux: the shared one itself, a VLAN interface on it, or a TAP; mtu as
  * configured. 0, or -errno with a sentence in error. */
 int ctl_port_face(struct ctl *c, struct dp_port *port, uint16_t mtu, char *error,

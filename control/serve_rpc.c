@@ -1,16 +1,17 @@
 /*
  * What wgdp-cli asks: the methods of the JSON-RPC socket. Control thread; each call is answered at
- * once, long lists in pages. Keys other than public ones never appear in an answer.
+ * once, long lists in pages. Keys other than public ones never appear in an answer. Counters are
+ * in serve_counters.c, ports in serve_ports.c.
  */
+#include "control/serve_rpc.h"
+
 #include <errno.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include <jansson.h>
-#include <rte_ethdev.h>
 #include <rte_version.h>
 
 #include "config/keytext.h"
@@ -81,39 +82,6 @@ static json_t *show_workers(const struct dp *dp)
 	return list;
 }
 
-static void port_sums(const struct dp *dp, unsigned int port, uint64_t *rx, uint64_t *tx)
-{
-	*rx = *tx = 0;
-	for (unsigned int k = 0; k < dp->n_workers; k++) {
-		*rx += dp_counted(&dp->workers[k]->port_counters[port].rx);
-		*tx += dp_counted(&dp->workers[k]->port_counters[port].tx);
-	}
-}
-
-static json_t *show_ports(const struct dp *dp)
-{
-	json_t *list = json_array();
-
-	for (unsigned int k = 0; k < dp->n_ports; k++) {
-		const struct dp_port *p = dp->ports[k];
-		uint64_t rx, tx;
-		char mac[18], face[IF_NAMESIZE] = "";
-
-		port_sums(dp, k, &rx, &tx);
-		if_indextoname(p->linux_ifindex, face);
-		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", p->mac[0], p->mac[1],
-			 p->mac[2], p->mac[3], p->mac[4], p->mac[5]);
-		json_array_append_new(
-			list,
-			json_pack("{s:s, s:s, s:i, s:s, s:s, s:i, s:b, s:s, s:I, s:I}", "name",
-				  p->name, "device", p->device->device, "vlan", (int)p->vlan,
-				  "driver", p->device->driver, "mac", mac, "mtu", (int)p->mtu,
-				  "link", (int)dp_device_link(p->device), "linux_interface", face,
-				  "rx_packets", (json_int_t)rx, "tx_packets", (json_int_t)tx));
-	}
-	return list;
-}
-
 static json_t *show_iface(const struct ctl_iface *i)
 {
 	uint8_t key[CF_KEY_BYTES];
@@ -170,7 +138,7 @@ static void call_show(void *ctx, const json_t *params, struct cf_rpc_answer *a)
 			      (json_int_t)((c->now.mono_ns - c->started.mono_ns) / WG_NS_PER_S),
 			      "control", c->settings->control, "workers", show_workers(c->dp),
 			      "memory", c->hugepages ? "hugepages" : "pages", "ports",
-			      show_ports(c->dp), "interfaces", ifaces);
+			      ctl_serve_ports(c->dp), "interfaces", ifaces);
 }
 
 /* ---- peers ---- */
@@ -311,119 +279,6 @@ static void call_peers(void *ctx, const json_t *params, struct cf_rpc_answer *a)
 	a->result = json_pack("{s:o, s:b}", "peers", peers, "more", p != NULL);
 }
 
-/* ---- counters ---- */
-
-static json_t *show_counters(const struct dp_counters *k)
-{
-	json_t *drops = json_object();
-	json_t *set = json_object();
-
-#define SHOW_FLOW(name, text)                                                                      \
-	json_object_set_new(set, #name, json_integer((json_int_t)dp_counted(&k->name)));
-	DP_FLOWS(SHOW_FLOW)
-#undef SHOW_FLOW
-	for (unsigned int d = 0; d < DP_DROP_N; d++)
-		json_object_set_new(drops, dp_drop_name(d),
-				    json_integer((json_int_t)dp_counted(&k->drops[d])));
-	json_object_set_new(set, "drops", drops);
-	return set;
-}
-
-static json_t *worker_counters(const struct dp *dp, struct dp_counters *sum)
-{
-	json_t *list = json_array();
-
-	for (unsigned int k = 0; k < dp->n_workers; k++) {
-		json_t *set = show_counters(&dp->workers[k]->counters);
-
-		json_object_set_new(set, "id", json_integer(k));
-		json_object_set_new(
-			set, "events_lost",
-			json_integer((json_int_t)dp_counted(&dp->workers[k]->events_lost)));
-		json_array_append_new(list, set);
-		dp_counters_add(sum, &dp->workers[k]->counters);
-	}
-	return list;
-}
-
-static json_t *port_counters(const struct dp *dp)
-{
-	json_t *all = json_object();
-
-	for (unsigned int k = 0; k < dp->n_ports; k++) {
-		struct rte_eth_stats s;
-		uint64_t rx, tx;
-
-		port_sums(dp, k, &rx, &tx);
-		if (rte_eth_stats_get(dp->ports[k]->device->eth_id, &s) != 0)
-			memset(&s, 0, sizeof(s));
-		json_object_set_new(
-			all, dp->ports[k]->name,
-			json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "rx", (json_int_t)rx, "tx",
-				  (json_int_t)tx, "rx_missed", (json_int_t)s.imissed, "rx_errors",
-				  (json_int_t)s.ierrors, "rx_no_buffers", (json_int_t)s.rx_nombuf,
-				  "tx_errors", (json_int_t)s.oerrors));
-	}
-	return all;
-}
-
-static json_t *iface_counters(const struct ctl *c, size_t *staged)
-{
-	json_t *all = json_object();
-
-	for (unsigned int k = 0; k < DP_IFACES_MAX; k++) {
-		struct dp_counters sum;
-		const struct ctl_peer *p;
-
-		if (c->ifaces[k] == NULL)
-			continue;
-		memset(&sum, 0, sizeof(sum));
-		for (unsigned int w = 0; w < c->dp->n_workers; w++)
-			dp_counters_add(&sum, &c->dp->workers[w]->iface_counters[k]);
-		json_object_set_new(all, c->ifaces[k]->name, show_counters(&sum));
-		TAILQ_FOREACH (p, &c->ifaces[k]->peers, link)
-			*staged += p->staged_n;
-	}
-	return all;
-}
-
-static void call_counters(void *ctx, const json_t *params, struct cf_rpc_answer *a)
-{
-	struct ctl *c = ctx;
-	json_t *texts = json_object(), *verdicts = json_object();
-	json_t *verdict_texts = json_object();
-	struct dp_counters sum;
-	size_t staged = ctl_asked_waiting(c->asked);
-	json_t *workers, *ifaces;
-
-	(void)params;
-	memset(&sum, 0, sizeof(sum));
-	workers = worker_counters(c->dp, &sum);
-	ifaces = iface_counters(c, &staged);
-	dp_counters_add(&sum, &c->dp->control_counters);
-	dp_counters_add(&sum, &c->dp->face_counters);
-#define SHOW_TEXT(name, text) json_object_set_new(texts, #name, json_string(text));
-	DP_FLOWS(SHOW_TEXT)
-#undef SHOW_TEXT
-	json_object_set_new(texts, "staged", json_string("waiting for a session or a next hop"));
-	for (unsigned int d = 0; d < DP_DROP_N; d++)
-		json_object_set_new(texts, dp_drop_name(d), json_string(dp_drop_text(d)));
-	for (unsigned int v = 0; v < HS_VERDICT_N; v++) {
-		json_object_set_new(verdicts, hs_verdict_name(v),
-				    json_integer((json_int_t)c->verdicts[v]));
-		json_object_set_new(verdict_texts, hs_verdict_name(v),
-				    json_string(hs_verdict_text(v)));
-	}
-	a->result = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:{s:s, s:s}}",
-			      "totals", show_counters(&sum), "workers", workers, "control",
-			      show_counters(&c->dp->control_counters), "face",
-			      show_counters(&c->dp->face_counters), "ports", port_counters(c->dp),
-			      "interfaces", ifaces, "handshakes", verdicts, "staged",
-			      (json_int_t)staged, "texts", texts, "handshake_texts", verdict_texts,
-			      "interface_texts", "rx", "came out of the tunnel", "tx",
-			      "went into the tunnel");
-}
-
 /* ---- load ---- */
 
 static json_t *message_list(const struct cf_messages *m)
@@ -512,7 +367,7 @@ const struct cf_rpc_method ctl_rpc_methods[] = {
 	{"version", call_version},
 	{"show", call_show},
 	{"peers", call_peers},
-	{"counters", call_counters},
+	{"counters", ctl_serve_counters},
 	{"load", call_load},
 	{"stop", call_stop},
 	{NULL, NULL},

@@ -3,7 +3,6 @@
  * the control lcore's loop, and the same table backwards. The loop itself is in control.c.
  */
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,9 +19,13 @@
 
 #include "config/yaml.h"
 #include "control/control.h"
+#include "control/cpus.h"
 #include "control/eal.h"
 #include "control/log.h"
+#include "control/memory.h"
 #include "control/ports.h"
+#include "control/preflight.h"
+#include "dataplane/port_linux.h"
 
 #define MTU_DEFAULT	    1500
 #define WORKER_NICE	    (-19) /* a worker that shares its CPU must not wait out a time slice */
@@ -34,74 +37,44 @@ struct start {
 	struct ctl_eal eal;
 	int cpus[DP_WORKERS_MAX];
 	unsigned int lcores[DP_WORKERS_MAX];
+	const struct ctl_look *look; /* --check: nothing that others can see. NULL: a real start */
 	bool workers_run;
 	bool eal_runs;
 };
 
 /* ---- the settings that the file leaves open ---- */
 
-static int nth_cpu(const cpu_set_t *set, int n)
+/* What control/ has to say before anything is opened; true: nothing that keeps from starting. */
+static bool say(struct cf_messages *errors, struct cf_messages *warnings)
 {
-	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
-		if (CPU_ISSET(cpu, set) && n-- == 0)
-			return cpu;
-	return -1;
+	bool good = errors->n == 0;
+
+	for (size_t k = 0; k < warnings->n; k++)
+		ctl_log(CTL_WARNING, "%s", warnings->at[k]);
+	for (size_t k = 0; k < errors->n; k++)
+		ctl_log(CTL_ERROR, "%s", errors->at[k]);
+	cf_messages_free(errors);
+	cf_messages_free(warnings);
+	return good;
 }
 
-/* CPUs that are not named: control on the lowest, a worker on each other. 0 or -EINVAL. */
-static int choose_cpus(struct start *s)
+/* CPUs that are not named, and what can be known of the ports by now. 0 or -errno. */
+static int prepare(struct start *s)
 {
 	struct cf_config *f = s->c->settings;
-	cpu_set_t set;
+	struct cf_messages errors = {0}, warnings = {0};
+	struct ctl_machine machine;
+	int rc = ctl_machine_read(&machine, f);
 
-	if (sched_getaffinity(0, sizeof(set), &set) != 0)
-		return -errno;
-	if (f->control < 0) {
-		int n = 0;
-
-		/* The lowest that no worker has been given, if there is one. */
-		f->control = nth_cpu(&set, 0);
-		for (int cpu; (cpu = nth_cpu(&set, n)) >= 0; n++) {
-			bool taken = false;
-
-			for (unsigned int k = 0; k < f->n_workers; k++)
-				taken |= f->workers[k] == cpu;
-			if (!taken) {
-				f->control = cpu;
-				break;
-			}
-		}
-	}
-	if (f->n_workers == 0) {
-		for (int n = 0, cpu; (cpu = nth_cpu(&set, n)) >= 0; n++)
-			if (cpu != f->control && f->n_workers < CF_WORKERS_MAX)
-				f->workers[f->n_workers++] = cpu;
-		if (f->n_workers == 0)
-			f->workers[f->n_workers++] = f->control;
-	}
+	if (rc != 0)
+		return rc;
+	(void)ctl_cpus_choose(f, &machine, &errors);
+	ctl_preflight(f, &errors);
 	for (unsigned int k = 0; k < f->n_workers; k++) {
 		s->cpus[k] = f->workers[k];
 		s->lcores[k] = k + 1;
-		if (f->workers[k] >= CPU_SETSIZE || !CPU_ISSET(f->workers[k], &set)) {
-			ctl_log(CTL_ERROR, "%s: workers: this process may not use CPU %d", f->path,
-				f->workers[k]);
-			return -EINVAL;
-		}
 	}
-	if (f->control >= CPU_SETSIZE || !CPU_ISSET(f->control, &set)) {
-		ctl_log(CTL_ERROR, "%s: control: this process may not use CPU %d", f->path,
-			f->control);
-		return -EINVAL;
-	}
-	return 0;
-}
-
-static bool has_pci(const struct cf_config *f)
-{
-	for (size_t k = 0; k < f->n_ports; k++)
-		if (cf_port_device(&f->ports[k]) == CF_DEVICE_PCI)
-			return true;
-	return false;
+	return say(&errors, &warnings) ? 0 : -EINVAL;
 }
 
 static uint16_t greatest_mtu(const struct cf_config *f)
@@ -130,7 +103,7 @@ static int start_settings(struct start *s)
 	if (prctl(PR_SET_DUMPABLE, 0) != 0)
 		return -errno;
 #endif
-	return choose_cpus(s);
+	return prepare(s);
 }
 
 static int start_signals(struct start *s)
@@ -185,6 +158,7 @@ static void stop_rpc(struct start *s)
 static int start_eal(struct start *s)
 {
 	const struct cf_config *f = s->c->settings;
+	struct cf_messages errors = {0}, warnings = {0};
 	int rc;
 
 	s->eal.control_cpu = f->control;
@@ -192,12 +166,10 @@ static int start_eal(struct start *s)
 	s->eal.n_workers = f->n_workers;
 	s->eal.packet_buffers = f->packet_buffers;
 	s->eal.mtu_max = greatest_mtu(f);
-	s->eal.pci = has_pci(f);
-	s->c->hugepages = f->hugepages == CF_HUGEPAGES_AUTO && ctl_eal_hugepages(&s->eal);
-	if (f->hugepages == CF_HUGEPAGES_AUTO && !s->c->hugepages)
-		ctl_log(CTL_WARNING,
-			"not enough free hugepages: using ordinary pages, which is slower. Reserve "
-			"some with: echo 512 >/proc/sys/vm/nr_hugepages");
+	s->eal.config = f;
+	(void)ctl_memory_check(f, ctl_eal_bytes(&s->eal), &s->c->hugepages, &errors, &warnings);
+	if (!say(&errors, &warnings))
+		return -ENOMEM;
 	rc = ctl_eal_start(&s->eal, s->c->hugepages);
 	s->eal_runs = rc == 0;
 	return rc;
@@ -217,8 +189,7 @@ static int start_dataplane(struct start *s)
 		.cpus = s->cpus,
 		.lcores = s->lcores,
 		.n_workers = (uint16_t)f->n_workers,
-		.backoff = f->idle == CF_IDLE_BACKOFF ||
-			   (f->idle == CF_IDLE_DEFAULT && !has_pci(f)),
+		.backoff = !ctl_cpus_poll(f),
 		.packet_buffers = f->packet_buffers,
 		.mtu_max = s->eal.mtu_max,
 	};
@@ -239,7 +210,7 @@ static void stop_dataplane(struct start *s)
 
 static int start_ports(struct start *s)
 {
-	return ctl_ports_open(s->c->dp, s->c->settings);
+	return ctl_ports_open(s->c->dp, s->c->settings, s->look);
 }
 
 static void stop_ports(struct start *s)
@@ -377,21 +348,22 @@ static void stop_config(struct start *s)
 			ctl_iface_free(s->c->ifaces[k]);
 }
 
-/* In this order, and stopped in the opposite one. */
+/* In this order, and stopped in the opposite one. --check starts those to look at, too. */
 static const struct step {
 	const char *name;
 	int (*start)(struct start *s);
 	void (*stop)(struct start *s);
+	bool to_look;
 } steps[] = {
-	{"settings", start_settings, NULL},
-	{"signals", start_signals, stop_signals},
-	{"control socket", start_rpc, stop_rpc},
-	{"DPDK", start_eal, stop_eal},
-	{"data plane", start_dataplane, stop_dataplane},
-	{"ports", start_ports, stop_ports},
-	{"Linux face", start_face, stop_face},
-	{"workers", start_workers, stop_workers},
-	{"interfaces and peers", start_config, stop_config},
+	{"settings", start_settings, NULL, true},
+	{"signals", start_signals, stop_signals, true},
+	{"control socket", start_rpc, stop_rpc, false},
+	{"DPDK", start_eal, stop_eal, true},
+	{"data plane", start_dataplane, stop_dataplane, true},
+	{"ports", start_ports, stop_ports, true},
+	{"Linux face", start_face, stop_face, false},
+	{"workers", start_workers, stop_workers, false},
+	{"interfaces and peers", start_config, stop_config, false},
 };
 #define STEPS (sizeof(steps) / sizeof(steps[0]))
 
@@ -402,6 +374,42 @@ static unsigned int count_interfaces(const struct ctl *c)
 	for (unsigned int k = 0; k < DP_IFACES_MAX; k++)
 		n += c->ifaces[k] != NULL;
 	return n;
+}
+
+/* Handshake state and sessions are wiped before the workers end, so nothing half is sent. */
+static void undo(struct start *s, size_t done)
+{
+	while (done-- > 0)
+		if (steps[done].stop != NULL && (s->look == NULL || steps[done].to_look))
+			steps[done].stop(s);
+}
+
+uint64_t ctl_start_bytes(const struct cf_config *f)
+{
+	const struct ctl_eal eal = {.packet_buffers = f->packet_buffers,
+				    .mtu_max = greatest_mtu(f)};
+
+	return ctl_eal_bytes(&eal);
+}
+
+bool ctl_start_to_look(struct ctl *c, const struct ctl_look *look)
+{
+	struct start s = {.c = c, .look = look};
+	size_t done = 0;
+	int rc = 0;
+
+	dp_link_only_look();
+	for (; done < STEPS && rc == 0; done++) {
+		if (!steps[done].to_look)
+			continue;
+		look->at(look->ctx, steps[done].name);
+		rc = steps[done].start(&s);
+	}
+	if (c->dp != NULL)
+		look->look(look->ctx, c);
+	look->at(look->ctx, "closing it all");
+	undo(&s, done);
+	return rc == 0;
 }
 
 int ctl_start(struct ctl *c)
@@ -425,10 +433,6 @@ int ctl_start(struct ctl *c)
 	} else {
 		ctl_log(CTL_ERROR, "not started: %s: %s", steps[done - 1].name, strerror(-rc));
 	}
-	/* Handshake state and sessions are wiped before the workers end, so nothing half is sent.
-	 */
-	while (done-- > 0)
-		if (steps[done].stop != NULL)
-			steps[done].stop(&s);
+	undo(&s, done);
 	return rc == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

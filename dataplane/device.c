@@ -86,7 +86,10 @@ static void find_offloads(struct dp_device *d, const struct rte_eth_dev_info *in
 {
 	d->tx_udp_cksum = (info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_UDP_CKSUM) != 0;
 	d->tx_ipv4_cksum = (info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM) != 0;
-	d->rx_ipv4_cksum = (info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM) != 0;
+	/* net_tap would sum up whole packets in software. */
+	d->rx_ipv4_cksum = (info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM) != 0 &&
+			   strcmp(d->driver, "net_tap") != 0;
+	d->vlan_filter = d->tagged && (info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_VLAN_FILTER) != 0;
 	d->link_interrupt = (*info->dev_flags & RTE_ETH_DEV_INTR_LSC) != 0;
 	find_rss(d, info);
 }
@@ -145,7 +148,10 @@ static int configure(struct dp_device *d, uint16_t rx_queues, uint16_t tx_queues
 		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
 		conf.rx_adv_conf.rss_conf.rss_hf = info.flow_type_rss_offloads & RSS_BY_FLOW;
 	}
-	/* VLAN tags stay in the frames: not all drivers can take them out, and none has to. */
+	/* VLAN tags stay in the frames: not all drivers can take them out, and none has to. But
+	 * virtual functions may have to be told which are wanted. */
+	if (d->vlan_filter)
+		conf.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_VLAN_FILTER;
 	if (d->rx_ipv4_cksum)
 		conf.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_IPV4_CKSUM;
 	if (d->tx_udp_cksum)
@@ -181,10 +187,22 @@ static int tx_locks(struct dp_device *d, uint16_t tx_queues)
 	return 0;
 }
 
+static int want_vlans(const struct dp_device *d)
+{
+	int rc = 0;
+
+	for (uint16_t vlan = 1; vlan < DP_VLANS && rc == 0; vlan++)
+		if (d->port_by_vlan[vlan] != DP_NO_VLAN_PORT)
+			rc = rte_eth_dev_vlan_filter(d->eth_id, vlan, 1);
+	return rc;
+}
+
 static int run(const struct dp_device *d)
 {
 	int rc = rte_eth_dev_start(d->eth_id);
 
+	if (rc == 0 && d->vlan_filter)
+		rc = want_vlans(d);
 	if (rc != 0 || d->shared)
 		return rc;
 	/* Linux's side of a port of our own: its groups are not ours to know, neighbour discovery

@@ -45,8 +45,9 @@ struct dp_device {
 	bool rss;	/* received packets are spread over its queues by addresses */
 	bool rss_ports; /* and by UDP ports */
 	bool link_interrupt;
-	bool made;    /* open has made the DPDK device, close removes it */
-	bool wrapped; /* close leaves it alone */
+	bool vlan_filter; /* it is told the VLANs of its ports and drops others itself */
+	bool made;	  /* open has made the DPDK device, close removes it */
+	bool wrapped;	  /* close leaves it alone */
 	uint8_t mac[6];
 	uint8_t gro_restore;	/* shared: receive offloads to turn on again; see port_linux.h */
 	uint16_t mtu_restore;	/* shared: MTU to set again; 0: unchanged */
@@ -77,8 +78,8 @@ struct dp_device_wish {
  */
 int dp_device_open(struct dp_device *d, uint16_t id, const struct dp_device_wish *wish,
 		   struct rte_mempool *pool, char *error, size_t error_size);
-/* Starts it with so many queues (assign.h), received packets from pool. As above, but the device
- * stays open. */
+/* Starts it with so many queues (assign.h), received packets from pool, once its ports have been
+ * made (port.h). As above, but the device stays open. */
 int dp_device_start(struct dp_device *d, uint16_t rx_queues, uint16_t tx_queues,
 		    struct rte_mempool *pool, char *error, size_t error_size);
 /* Stops, closes, undoes what open changed in Linux; but an interface that was set up stays up, for

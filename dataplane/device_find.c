@@ -6,11 +6,9 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <limits.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <rte_dev.h>
 #include <rte_eal.h>
@@ -18,6 +16,7 @@
 #include <rte_pci.h>
 
 #include "dataplane/batch.h"
+#include "dataplane/pci.h"
 #include "dataplane/port_linux.h"
 
 /*
@@ -64,6 +63,12 @@ static int probe(struct dp_device *d, const char *bus, const char *name, const c
 	rc = rte_eal_hotplug_add(bus, name, args);
 	if (rc == 0)
 		rc = rte_eth_dev_get_port_by_name(name, &eth_id);
+	/* So it answers if no driver has taken the name for one of its own. */
+	if (rc == -EFAULT)
+		return device_fail(error, -ENODEV,
+				   "port %s: no driver of DPDK takes %s: is it written right, and "
+				   "the driver installed?",
+				   d->port, name);
 	if (rc != 0)
 		return device_fail(error, rc < -1 ? rc : -ENODEV,
 				   "port %s: DPDK can't open %s (%s): its log says why", d->port,
@@ -72,48 +77,13 @@ static int probe(struct dp_device *d, const char *bus, const char *name, const c
 	return own(d, eth_id, error);
 }
 
-/* Which Linux driver a PCI device has. Empty: none. */
-static void pci_driver(const char *address, char *driver, size_t size)
+static int open_pci(struct dp_device *d, const struct device_error *error)
 {
-	char path[64], target[PATH_MAX];
-	const char *base;
-	ssize_t n;
+	char name[DP_PCI_NAME_BYTES], why[256];
+	int rc = dp_pci_usable(d->device, name, why, sizeof(why));
 
-	driver[0] = '\0';
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver", address);
-	n = readlink(path, target, sizeof(target) - 1);
-	if (n <= 0)
-		return;
-	target[n] = '\0';
-	base = strrchr(target, '/') != NULL ? strrchr(target, '/') + 1 : target;
-	snprintf(driver, size, "%.*s", (int)size - 1, base);
-}
-
-static int open_pci(struct dp_device *d, const struct rte_pci_addr *at,
-		    const struct device_error *error)
-{
-	/* Those that DPDK drives through, or beside, a driver of Linux. */
-	static const char *const usable[] = {"vfio-pci",  "uio_pci_generic", "igb_uio",
-					     "mlx4_core", "mlx5_core",	     "gdma"};
-	char address[PCI_PRI_STR_SIZE + 1], path[64], driver[64];
-
-	rte_pci_device_name(at, address, sizeof(address));
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", address);
-	if (access(path, F_OK) != 0)
-		return device_fail(error, -ENODEV,
-				   "port %s: there is no PCI device %s (see: lspci -D)", d->port,
-				   address);
-	pci_driver(address, driver, sizeof(driver));
-	for (unsigned int i = 0; i < RTE_DIM(usable); i++) {
-		if (strcmp(driver, usable[i]) == 0)
-			return probe(d, "pci", address, "", error);
-	}
-	return device_fail(
-		error, -EBUSY,
-		"port %s: PCI device %s is %s%s: give it to DPDK with: modprobe vfio-pci; "
-		"dpdk-devbind.py --bind=vfio-pci %s",
-		d->port, address, driver[0] == '\0' ? "without a driver" : "driven by Linux's ",
-		driver, address);
+	return rc == 0 ? probe(d, "pci", name, "", error)
+		       : device_fail(error, rc, "port %s: %s", d->port, why);
 }
 
 /* Frames that hold the interface's packets, and a ring of them that is neither short nor huge. */
@@ -234,7 +204,7 @@ int device_find(struct dp_device *d, const struct dp_device_wish *wish,
 
 	if (if_nametoindex(d->device) == 0) {
 		if (rte_pci_addr_parse(d->device, &at) == 0)
-			return open_pci(d, &at, error);
+			return open_pci(d, error);
 		if (strchr(d->device, ',') != NULL || strncmp(d->device, "net_", 4) == 0)
 			return open_vdev(d, error);
 	}

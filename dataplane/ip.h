@@ -84,6 +84,29 @@ static inline bool dp_ipv4_sum_right(const uint8_t *ip, uint32_t header_bytes)
 	return rte_raw_cksum(ip, header_bytes) == 0xffff;
 }
 
+/* Of a header without options, whose checksum field is zero. */
+static inline void dp_ipv4_set_sum(uint8_t *ip)
+{
+	uint16_t sum = (uint16_t)~rte_raw_cksum(ip, DP_IPV4_MIN_BYTES);
+
+	memcpy(ip + 10, &sum, sizeof(sum));
+}
+
+static inline uint16_t dp_sum_fold(uint32_t sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)sum;
+}
+
+/* What belongs into the checksum field, which is zero, of UDP; pseudo_sum: of its pseudo header. */
+static inline uint16_t dp_udp_sum(const uint8_t *udp, uint16_t udp_len, uint32_t pseudo_sum)
+{
+	uint16_t sum = (uint16_t)~dp_sum_fold(pseudo_sum + rte_raw_cksum(udp, udp_len));
+
+	return sum == 0 ? UINT16_MAX : sum; /* 0 says that there is none */
+}
+
 /* RFC 1624: the header checksum after the 16-bit word at offset became word. */
 static inline void dp_ipv4_replace(uint8_t *ip, unsigned int offset, uint16_t word)
 {

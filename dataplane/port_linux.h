@@ -6,6 +6,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/*
+ * From here on this process only looks: what would change an interface is left undone and called
+ * good. For --check, before any port is opened.
+ */
+void dp_link_only_look(void);
+
 /* Sets an interface up (if it is not) and tells its MTU. 0 or -errno. */
 int dp_link_up(const char *name, uint16_t *mtu);
 /* 0 or -errno. */

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include <rte_ip.h>
 #include <rte_mbuf.h>
 
 #include "dataplane/ip.h"
@@ -66,8 +65,6 @@ static void copy_header(uint8_t *frame, const struct dp_out *out)
 /* Lengths, ECN and header checksum. */
 static void patch_ip(uint8_t *ip, uint8_t ecn, uint16_t udp_len, uint16_t id, bool offload)
 {
-	uint16_t sum;
-
 	if (dp_ip_version(ip) == 6) {
 		ip[1] = (uint8_t)(ecn << 4);
 		dp_store_be16(ip + 4, udp_len);
@@ -77,17 +74,8 @@ static void patch_ip(uint8_t *ip, uint8_t ecn, uint16_t udp_len, uint16_t id, bo
 	dp_store_be16(ip + 2, (uint16_t)(DP_IPV4_MIN_BYTES + udp_len));
 	dp_store_be16(ip + 4, id);
 	memset(ip + 10, 0, 2);
-	if (offload)
-		return;
-	sum = (uint16_t)~rte_raw_cksum(ip, DP_IPV4_MIN_BYTES);
-	memcpy(ip + 10, &sum, sizeof(sum));
-}
-
-static uint16_t fold(uint32_t sum)
-{
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)sum;
+	if (!offload)
+		dp_ipv4_set_sum(ip);
 }
 
 /* Always a checksum, also over IPv4; computed here if the port can't, or the frame will be
@@ -100,18 +88,12 @@ static void patch_udp(struct rte_mbuf *m, uint8_t *udp, uint16_t udp_len, bool o
 
 	dp_store_be16(udp + 4, udp_len);
 	memset(udp + 6, 0, 2);
-	if (offload) {
-		sum = fold(pseudo_sum);
-	} else {
-		sum = (uint16_t)~fold(pseudo_sum + rte_raw_cksum(udp, udp_len));
-		if (sum == 0)
-			sum = UINT16_MAX;
-	}
+	sum = offload ? dp_sum_fold(pseudo_sum) : dp_udp_sum(udp, udp_len, pseudo_sum);
 	memcpy(udp + 6, &sum, sizeof(sum));
 }
 
 /* Tells the hardware which checksums are left to it. */
-static void offload(struct rte_mbuf *m, const struct dp_out *out, bool ip_sum, bool udp_sum)
+static void leave_sums(struct rte_mbuf *m, const struct dp_out *out, bool ip_sum, bool udp_sum)
 {
 	bool v4 = out->endpoint.family == AF_INET;
 
@@ -149,7 +131,7 @@ static uint32_t dress(const struct dp *dp, struct rte_mbuf *m)
 	patch_ip(frame + out->l3_off, dp_ecn_outer(note->ecn), udp_len, (uint16_t)note->counter,
 		 ip_sum);
 	patch_udp(m, frame + out->header_bytes - DP_UDP_BYTES, udp_len, udp_sum);
-	offload(m, out, ip_sum, udp_sum);
+	leave_sums(m, out, ip_sum, udp_sum);
 	return outer_len;
 }
 

@@ -137,18 +137,23 @@ static void back_off(unsigned int idle_turns)
 
 static_assert(SLEEP_MIN_NS << 3 <= SLEEP_MAX_NS, "sleeps grow");
 
-/* Its own turns, and the two epochs of what it shares out. */
-static int join_rcu(const struct dp_worker *w)
+/* RCU knows its own turns, and the two epochs of what it shares out. */
+int dp_worker_begin(struct dp_worker *w)
 {
 	int rc = rte_rcu_qsbr_thread_register(w->dp->rcu, w->id);
 
 	for (unsigned int e = 0; rc == 0 && e < 2; e++)
 		rc = rte_rcu_qsbr_thread_register(w->dp->rcu, dp_spread_thread(w, e));
-	return rc;
+	if (rc != 0)
+		return -1;
+	rte_rcu_qsbr_thread_online(w->dp->rcu, w->id);
+	return 0;
 }
 
-static void leave_rcu(const struct dp_worker *w)
+void dp_worker_end(struct dp_worker *w)
 {
+	dp_spread_finish(w);
+	dp_tx_flush(w);
 	rte_rcu_qsbr_thread_offline(w->dp->rcu, w->id);
 	rte_rcu_qsbr_thread_unregister(w->dp->rcu, w->id);
 	for (unsigned int e = 0; e < 2; e++)
@@ -163,17 +168,14 @@ int dp_worker_run(void *arg)
 
 	/* Else the kernel adds up to 50 us to each sleep. */
 	prctl(PR_SET_TIMERSLACK, 1UL);
-	if (join_rcu(w) != 0)
+	if (dp_worker_begin(w) != 0)
 		return -1;
-	rte_rcu_qsbr_thread_online(dp->rcu, w->id);
 	while (!atomic_load_explicit(&dp->stop, memory_order_relaxed)) {
 		idle_turns = dp_worker_turn(w) ? 0 : idle_turns + 1;
 		rte_rcu_qsbr_quiescent(dp->rcu, w->id);
 		if (dp->backoff && idle_turns >= IDLE_TURNS_AWAKE)
 			back_off(idle_turns);
 	}
-	dp_spread_finish(w);
-	dp_tx_flush(w);
-	leave_rcu(w);
+	dp_worker_end(w);
 	return 0;
 }

@@ -153,6 +153,9 @@ int dp_worker_run(void *arg);
 
 /* One turn of that loop, for tests and benches: returns the number of packets that it took. */
 unsigned int dp_worker_turn(struct dp_worker *w);
+/* What the loop does before its first turn, and after its last one. 0 or -1. */
+int dp_worker_begin(struct dp_worker *w);
+void dp_worker_end(struct dp_worker *w);
 
 /* ---- what other threads may call ---- */
 

@@ -5,6 +5,7 @@
  *   bit 0     the port that it comes in on
  *   bit 1     headers are put right (MAC, IPv4 checksum), so that it gets beyond them
  *   bit 2     it lies in a buffer of exactly its size, where reading beyond its end is seen
+ *   bit 5     headers are put right behind a tag of 4 bytes
  *   bits 3-4  it is 0: a frame, 1: a UDP payload for WireGuard, 2: what peer 1 has encrypted,
  *             3: an inner packet from Linux
  *
@@ -35,15 +36,17 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	(void)argv;
 	test_eal_start();
 	path_open(&gateway, 1);
+	path_port(&gateway, 2, 0, 7, "wan7");
+	path_port(&gateway, 3, 1, 9, "lan9");
 	buffers = rte_mempool_avail_count(gateway.dp->pool);
 	return 0;
 }
 
-static void put_right(struct path_frame *f, unsigned int port)
+static void put_right(struct path_frame *f, unsigned int port, size_t ip)
 {
 	memcpy(f->at, gateway.ports[port].mac, RTE_MIN(f->len, (size_t)6));
-	if (f->len >= 34 && f->at[14] >> 4 == 4 && f->len >= 14 + (f->at[14] & 15u) * 4)
-		path_ipv4_sum(f->at + 14);
+	if (f->len >= ip + 20 && f->at[ip] >> 4 == 4 && f->len >= ip + (f->at[ip] & 15u) * 4)
+		path_ipv4_sum(f->at + ip);
 }
 
 /* Packets that have come to an end so far. */
@@ -95,7 +98,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	}
 	if (data[0] & 2)
-		put_right(&f, port);
+		put_right(&f, port, data[0] & 32 ? 18 : 14);
 	if ((data[0] >> 3 & 3) != LINUX) {
 		if (data[0] & 4)
 			path_receive_exact(&gateway, port, &f);

@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 """wgdp on PCI NICs that DPDK drives: in a small machine under QEMU, with emulated NICs of two
 makers, between wireguard-go outside and a host behind it."""
-from lib import packets, process, scene, tap, traffic, vm, vm_gateway, wggo
+from lib import packets, process, scene, tap, traffic, trunk, vm, vm_gateway, wggo
 
 NO_DEVICE = "0000:00:1e.0"
 ADDRESSES = {"outside": [f"{scene.WAN4}/24", f"{scene.WAN6}/64"],
              "inside": [f"{scene.LAN4}/24", f"{scene.LAN6}/64"]}
+VLANS = {"outside": 100, "inside": 200}
 VIRTIO = "iommu_platform=on,disable-legacy=on"
 FULL_MTU_4, FULL_MTU_6 = 1420 - 28, 1420 - 48
 TCP_SECONDS = 2
@@ -41,12 +42,26 @@ def plug(s, makes):
         s.gw.ip(f"link set tap{slot} {used}")
 
 
-def gateway(t, s, machine, nics, workers=(1,), **more):
+def plug_trunk(s, make):
+    """Both cables end in one NIC outside, each in its VLAN."""
+    plug(s, {"outside": None, "inside": None})
+    tap_name = f"tap{NICS['outside', make][1]}"
+    s.gw.sysctl(f"net.ipv6.conf.{tap_name}.disable_ipv6", 1)
+    for cable in ("wan", "lan"):
+        s.gw.ip(f"link set {cable} nomaster")
+        s.gw.sysctl(f"net.ipv6.conf.{cable}.disable_ipv6", 1)
+        s.gw.run("ethtool", "-K", cable, "gro", "off")
+    trunk.start(s.gw, tap_name, {VLANS["outside"]: "wan", VLANS["inside"]: "lan"})
+
+
+def gateway(t, s, machine, nics, workers=(1,), vlans=False, **more):
     """The usual gateway on these NICs, not started."""
     config = s.config([s.peer_config(1), s.peer_config(2, endpoint=wggo.bracket(
         scene.outer6(2), scene.PORT))])
     config["ports"] = {name: {"device": nic if isinstance(nic, str) else nic.address,
                               "addresses": ADDRESSES[name]} for name, nic in nics.items()}
+    for name in nics if vlans else ():
+        config["ports"][name]["vlan"] = VLANS[name]
     config.update({"workers": list(workers), "packet-buffers": 8192, **more})
     t.diagnostics.clear()       # of those before
     gw = vm_gateway.MachineGateway(t, machine, config)
@@ -55,15 +70,19 @@ def gateway(t, s, machine, nics, workers=(1,), **more):
     return gw
 
 
+def check(machine, gw):
+    return machine.run("wgdp", "--check", "-c", gw.config_path, check=False)
+
+
 def refused(t, s, machine, nics):
     def refuse(outside, wanted):
         gw = gateway(t, s, machine, {"outside": outside, "inside": nics["inside", "virtio"]})
+        checked = check(machine, gw)
         gw.spawn()
         process.wait_until(lambda: gw.child.poll() is not None, "the end", 60)
-        assert gw.child.poll() != 0, gw.log()
+        assert checked.returncode and gw.child.poll(), (checked, gw.log())
         for text in wanted:
-            assert text in gw.log(), gw.log()
-        machine.shell(f"rm {gw.log_path}")
+            assert text in checked.stdout and text in gw.log(), (checked, gw.log())
 
     with t.case("a NIC that Linux drives is refused, with what to do"):
         nic = nics["outside", "virtio"]
@@ -157,32 +176,40 @@ def given_back(t, machine, nic):
 
 
 class Setting:
-    """A gateway on two of the NICs, one outside and one inside."""
+    """A gateway on two of the NICs, one outside and one inside, or on one with VLANs."""
 
-    def __init__(self, outside, inside, driver, **more):
+    def __init__(self, outside, inside, driver, vlans=False, **more):
         self.makes = {"outside": outside, "inside": inside}
-        self.driver, self.more = driver, more
-        self.label = f"{outside} outside, {inside} inside, {driver}"
+        self.driver, self.vlans, self.more = driver, vlans, more
+        self.label = f"{outside} with VLANs, {driver}" if vlans else \
+            f"{outside} outside, {inside} inside, {driver}"
 
     def start(self, t, s, machine, nics, peers):
         """Returns it, to be entered. What the others know of the gateway before is out of date:
         its MACs, and their sessions."""
-        own = {name: nics[name, make] for name, make in self.makes.items()}
+        own = {name: nics["outside" if self.vlans else name, make]
+               for name, make in self.makes.items()}
         for nic in own.values():
             vm_gateway.bind(machine, nic, self.driver)
-        plug(s, self.makes)
+        if self.vlans:
+            plug_trunk(s, self.makes["outside"])
+        else:
+            plug(s, self.makes)
         for namespace in [s.host, *s.clients.values()]:
             namespace.ip("neigh flush all")
         for number, peer in peers.items():
             peer.remove_peer(s.key.text)
             peer.set_peer(s.key.text, allowed_ips=scene.INNER_NETWORKS,
                           endpoint=wggo.bracket(scene.WAN4, scene.PORT) if number == 1 else None)
-        return gateway(t, s, machine, own, **self.more)
+        self.others = {nic.address for nic in nics.values()} - {nic.address for nic in own.values()}
+        return gateway(t, s, machine, own, vlans=self.vlans, **self.more)
 
     def traffic(self, t, s, gw, streams=1):
         pings(t, s, self.label)
         transfer(t, s, self.label, streams)
         shown(t, gw, self.label, {name: DRIVERS[make] for name, make in self.makes.items()})
+        with t.case(f"{self.label}: NICs that are no ports are left alone"):
+            assert not [address for address in self.others if address in gw.log()], gw.log()
 
 
 def test(t):
@@ -197,7 +224,12 @@ def test(t):
     peers = {1: s.wireguard_go(1), 2: s.wireguard_go(2, outer=6, endpoint=False)}
 
     setting = Setting("e1000e", "virtio", "vfio-pci")
-    with setting.start(t, s, machine, nics, peers) as gw:
+    gw = setting.start(t, s, machine, nics, peers)
+    with t.case("--check says what the NICs lack"):
+        checked = check(machine, gw)
+        t.comment(checked.stdout)
+        assert checked.returncode == 0, checked
+    with gw:
         setting.traffic(t, s, gw)
         cable(t, gw, machine, nics["outside", "e1000e"], s.clients[1])
         ended(t, gw, setting.label)
@@ -218,6 +250,11 @@ def test(t):
         setting.traffic(t, s, gw, STREAMS)
         with t.case("each of two workers has its share"):
             wait_shares(s, gw)
+        ended(t, gw, setting.label)
+
+    setting = Setting("e1000e", "e1000e", "vfio-pci", vlans=True)
+    with setting.start(t, s, machine, nics, peers) as gw:
+        setting.traffic(t, s, gw)
         ended(t, gw, setting.label)
 
 

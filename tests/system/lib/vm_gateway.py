@@ -93,7 +93,7 @@ class MachineGateway(gateway.Gateway):
 
     def __init__(self, t, machine, config, name="gateway"):
         self.machine = machine
-        machine.shell(f"mkdir -p {t.path(name)}")
+        machine.shell(f"rm -rf {t.path(name)}; mkdir -p {t.path(name)}")
         super().__init__(t, machine, config, name)
 
     def write(self, path=None):

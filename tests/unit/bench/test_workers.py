@@ -28,8 +28,10 @@ def as_json(workers, *more):
 
 def one():
     results = as_json("1", "--peers", "20")
-    assert set(results) == {f"workers/{way}/{size}/{peers}/1" for way in WAYS for size in SIZES
-                            for peers in ("1-peer", "20-peers")}, results.keys()
+    loads = {f"{way}/{size}" for way in WAYS for size in SIZES}
+    assert set(results) == ({f"workers/{load}/{peers}/1" for load in loads
+                             for peers in ("1-peer", "20-peers")} |
+                            {f"spread-alone/{load}/1-peer/1" for load in loads}), results.keys()
     assert not any("ratio" in result for result in results.values()), results
 
 
@@ -43,7 +45,7 @@ def two():
                 assert result["ratio_to"] == f"workers/{load}/1" and result["ratio"] > 0, result
                 assert result["samples"] == results[f"workers/{load}/1"]["samples"], results
                 assert f"workers-extra/{load}/2" in results, results.keys()
-    assert len(results) == 2 * 5 * 2 * 3, results.keys()
+    assert len(results) == 2 * 5 * (2 * 3 + 1), results.keys()
 
 
 def more_workers_than_peers():

@@ -59,6 +59,16 @@ def test_show_interface():
     assert done.stderr == "wgdp-cli: no interface wg7\n" and done.stdout == "", done
 
 
+def test_show_ports():
+    out = [re.split(r"  +", line) for line in lines("show", "ports")]
+    assert out[0][:3] == ["PORT", "DEVICE", "DRIVER"] and out[1][:2] == ["wan", "eth1"], out
+    assert out[3:5] == [["PORT", "NODE", "RX QUEUES", "TX QUEUES"], ["wan", "1", "2", "4"]], out
+    assert out[6:] == [["PORT", "LACKS", "MEANING"], ["wan", "rss", "all to one queue"]], out
+    assert json.loads(cli("--json", "show", "ports").stdout)[0]["lacks"] == {
+        "rss": "all to one queue"}
+    cli("show", "ports", "wan", code=2)
+
+
 def test_show_peers():
     for args in (("show", "peers"), ("show", "peers", "wg0")):
         out = lines(*args)
@@ -92,12 +102,18 @@ def test_counters():
         ["total", "drop replay", "3", "nonce seen before or too old"],
         ["worker 0", "rx", "10"], ["worker 0", "tx", "7"],
         ["worker 0", "drop replay", "3", "nonce seen before or too old"], ["control", "made", "2"],
-        ["port wan", "rx", "10"], ["interface wg0", "tx", "7"], ["handshakes", "accepted", "1"],
+        ["port wan", "rx", "10"], ["device eth1", "rx_packets", "12"],
+        ["device eth1", "rx_missed", "2", "workers too slow"],
+        ["interface wg0", "tx", "7"], ["handshakes", "accepted", "1"], [""],
+        ["PORT", "WORKER", "RX", "TX"], ["wan", "0", "4", "1"], ["wan", "1", "6", "0"], [""],
+        ["DEVICE", "QUEUE", "RX PACKETS", "RX BYTES", "RX ERRORS", "TX PACKETS", "TX BYTES"],
+        ["eth1", "0", "5", "0", "0", "0", "600"], ["eth1", "1", "7", "0", "0", "0", "0"],
     ], out
     every = [re.split(r"  +", line.strip()) for line in lines("counters", "--all")]
     assert [row for row in every if row not in out] == [
         ["total", "drop bad_tag", "0"], ["total", "staged", "0"],
-        ["worker 0", "drop bad_tag", "0"], ["handshakes", "refused", "0"]], every
+        ["worker 0", "drop bad_tag", "0"], ["device eth1", "rx_errors", "0"],
+        ["handshakes", "refused", "0"]], every
 
 
 def test_counters_peer():

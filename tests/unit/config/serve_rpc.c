@@ -45,12 +45,13 @@ static void show(void *ctx, const json_t *params, struct cf_rpc_answer *answer)
 	answer->result = json_pack(
 		"{s:s, s:s, s:i, s:i, s:[{s:i, s:i, s:s}], s:s, s:[{s:s, s:s, s:s, s:s, s:i, s:b, "
 		"s:s, "
-		"s:I, s:I}], s:o}",
+		"s:I, s:I, s:i, s:i, s:i, s:{s:s}}], s:o}",
 		"version", "9.8.7", "config", "/etc/wgdp/gw.yaml", "uptime_s", 3723, "control", 0,
 		"workers", "id", 0, "cpu", 1, "idle", "backoff", "memory", "pages", "ports", "name",
 		"wan", "device", "eth1", "driver", "net_af_packet", "mac", "02:00:00:00:00:01",
 		"mtu", 1500, "link", 1, "linux_interface", "eth1", "rx_packets",
-		(json_int_t)123456789012, "tx_packets", (json_int_t)5, "interfaces", interfaces);
+		(json_int_t)123456789012, "tx_packets", (json_int_t)5, "node", 1, "rx_queues", 2,
+		"tx_queues", 4, "lacks", "rss", "all to one queue", "interfaces", interfaces);
 }
 
 static json_t *peer(unsigned int i, const char *key)
@@ -94,6 +95,22 @@ static void peers(void *ctx, const json_t *params, struct cf_rpc_answer *answer)
 				   json_array_size(list) == PAGE_SIZE);
 }
 
+/* One port and its device, as two workers and two queues have counted. */
+static void add_devices(json_t *result)
+{
+	json_object_set_new(json_object_get(json_object_get(result, "ports"), "wan"), "workers",
+			    json_pack("[{s:i, s:i, s:i}, {s:i, s:i, s:i}]", "id", 0, "rx", 4, "tx",
+				      1, "id", 1, "rx", 6, "tx", 0));
+	json_object_set_new(
+		result, "devices",
+		json_pack("{s:{s:i, s:i, s:i, s:[{s:i, s:i, s:i}, {s:i, s:i, s:i}], s:{s:i}}}",
+			  "eth1", "rx_packets", 12, "rx_missed", 2, "rx_errors", 0, "queues", "id",
+			  0, "rx_packets", 5, "tx_bytes", 600, "id", 1, "rx_packets", 7, "tx_bytes",
+			  0, "driver_counters", "rx_oddities", 9));
+	json_object_set_new(result, "device_texts",
+			    json_pack("{s:s}", "rx_missed", "workers too slow"));
+}
+
 static void counters(void *ctx, const json_t *params, struct cf_rpc_answer *answer)
 {
 	const char *set = "{s:i, s:i, s:{s:i, s:i}}";
@@ -109,6 +126,7 @@ static void counters(void *ctx, const json_t *params, struct cf_rpc_answer *answ
 		"workers", workers, "control", "made", 2, "ports", "wan", "rx", 10, "interfaces",
 		"wg0", "tx", 7, "handshakes", "accepted", 1, "refused", 0, "staged", 0, "texts",
 		"replay", "nonce seen before or too old");
+	add_devices(answer->result);
 }
 
 static void load(void *ctx, const json_t *params, struct cf_rpc_answer *answer)

@@ -250,6 +250,8 @@ static void test_restart(void **state)
 		 "gw.yaml: another device for port wan needs a restart of wgdp"},
 		{"ports: {wan: {device: eth1, mtu: 1500}}\n",
 		 "gw.yaml: another mtu for port wan needs a restart of wgdp"},
+		{"ports: {wan: {device: eth1, vlan: 7}}\n",
+		 "gw.yaml: another vlan for port wan needs a restart of wgdp"},
 		{"ports: {wan: {device: eth1}, lan: {device: eth2}}\n",
 		 "gw.yaml: adding port lan needs a restart of wgdp"},
 		{"ports: {lan: {device: eth1}}\n",

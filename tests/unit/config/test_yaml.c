@@ -1,6 +1,5 @@
 /* The configuration file: what good ones mean, and for each mistake the line and what is said. */
 #include <errno.h>
-#include <sched.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -145,7 +144,11 @@ static const struct {
 	 "gw.yaml:2: \"control\" must be a number from 0 to 1023, not \"1024\"\n", NULL},
 	{PORTS "control: [0]\n", "gw.yaml:2: \"control\" must be a single value\n", NULL},
 	{PORTS "control:\n", "gw.yaml:2: \"control\" has no value\n", NULL},
-	{PORTS "workers: 1\n",
+	{PORTS "workers: 0\n", "gw.yaml:2: \"workers\" must be a number from 1 to 128, not \"0\"\n",
+	 NULL},
+	{PORTS "workers: all\n",
+	 "gw.yaml:2: \"workers\" must be a number from 1 to 128, not \"all\"\n", NULL},
+	{PORTS "workers: {a: 1}\n",
 	 "gw.yaml:2: \"workers\" must be a list: [a, b] or lines of \"- a\"\n", NULL},
 	{PORTS "workers: [1, 2, 1]\n", "gw.yaml:2: CPU 1 has a worker already\n", NULL},
 	{PORTS "workers:\n- 1\n- x\n",
@@ -171,6 +174,21 @@ static const struct {
 	{"ports:\n  wan: {device: eth1}\n  lan: {device: eth1}\n",
 	 "gw.yaml:3: device eth1 is port wan already: several ports of one device need a \"vlan\" "
 	 "each, or all but one\n",
+	 NULL},
+	{"ports:\n  a: {device: eth1, vlan: 7}\n  b: {device: eth1}\n  c: {vlan: 7, device: "
+	 "eth1}\n",
+	 "gw.yaml:4: vlan 7 of device eth1 is port a already\n", NULL},
+	{"ports:\n  a: {device: eth1, vlan: 0}\n",
+	 "gw.yaml:2: \"vlan\" must be a number from 1 to 4094, not \"0\"\n", NULL},
+	{"ports:\n  a: {device: eth1, vlan: 4095}\n",
+	 "gw.yaml:2: \"vlan\" must be a number from 1 to 4094, not \"4095\"\n", NULL},
+	{"ports:\n  a: {device: \"net_ring0\", vlan: 1}\n  b: {device: \"net_ring0,x=1\", vlan: "
+	 "2}\n",
+	 "gw.yaml:3: device net_ring0,x=1 is that of port a: write it as there, net_ring0\n", NULL},
+	{"ports:\n  a: {device: \"3b:00.0\", vlan: 1}\n  b: {device: \"0000:3B:00.0\", vlan: 2}\n",
+	 "gw.yaml:3: device 0000:3B:00.0 is that of port a: write it as there, 3b:00.0\n", NULL},
+	{"ports:\n  a: {device: eth1, mtu: 1500}\n  b: {device: eth1, vlan: 2, mtu: 9000}\n",
+	 "gw.yaml:3: ports a and b: the MTU of a VLAN of eth1 can't be over that of eth1 itself\n",
 	 NULL},
 	{"ports:\n  wan: {mtu: 1500}\n", "gw.yaml:2: port wan needs a \"device\"\n", NULL},
 	{"ports:\n  wan: eth1\n", "gw.yaml:2: a port must be a mapping (\"key: value\" lines)\n",
@@ -416,7 +434,8 @@ static const char everything[] =
 	"  wan:\n"
 	"    device: 0000:3b:00.0\n"
 	"    addresses: [192.0.2.1/24, 2001:db8::1/64]\n"
-	"    mtu: 9000\n"
+	"    mtu: 9216\n"
+	"    vlan: 4094\n"
 	"    routes:\n"
 	"      - {to: 0.0.0.0/0, via: 192.0.2.254}\n"
 	"      - to: 2001:db8:1::/48\n"
@@ -464,7 +483,9 @@ static void test_everything(void **state)
 	assert_int_equal(c->hugepages, CF_HUGEPAGES_NEVER);
 	assert_int_equal(c->packet_buffers, 4096);
 	assert_int_equal(c->n_ports, 2);
-	assert_int_equal(c->ports[0].mtu, 9000);
+	assert_int_equal(c->ports[0].mtu, 9216);
+	assert_int_equal(c->ports[0].vlan, 4094);
+	assert_int_equal(c->ports[1].vlan, 0);
 	assert_int_equal(c->ports[0].addresses.n, 2);
 	check_prefix(&c->ports[0].addresses.at[1], "2001:db8::1/64");
 	assert_int_equal(c->ports[0].n_routes, 2);
@@ -517,32 +538,23 @@ static void test_own_key(void **state)
 	cf_messages_free(&errors);
 }
 
-static void test_cpus(void **state)
+static void test_lines(void **state)
 {
-	struct cf_messages errors = {0}, warnings = {0};
-	cpu_set_t all, one;
-	struct cf_config *config;
+	struct cf_config *config = good("control: 1\n"
+					"workers: 3\n"
+					"packet-buffers: 2048\n"
+					"ports:\n"
+					"  wan:\n"
+					"    device: eth1\n"
+					"    mtu: 1400\n");
 
-	assert_int_equal(sched_getaffinity(0, sizeof(all), &all), 0);
-	if (CPU_COUNT(&all) > 1) {
-		assert_null(parse(PORTS "control: 1\nworkers: [0, 1]\n", &errors, &warnings));
-		assert_string_equal(errors.at[0],
-				    "gw.yaml:3: CPU 1 cannot be both a worker's and the control "
-				    "lcore's (line 2): take another, or set idle: backoff");
-		cf_messages_free(&errors);
-		config = parse(PORTS "control: 1\nworkers: [0, 1]\nidle: backoff\n", &errors,
-			       &warnings);
-		assert_non_null(config);
-		assert_int_equal(config->n_workers, 2);
-		cf_config_free(config);
-	}
-	CPU_ZERO(&one);
-	for (int cpu = 0; cpu < CPU_SETSIZE && !CPU_COUNT(&one); cpu++)
-		if (CPU_ISSET(cpu, &all))
-			CPU_SET(cpu, &one);
-	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
-	config = good(PORTS "control: 1\nworkers: [1]\n");
-	sched_setaffinity(0, sizeof(all), &all);
+	assert_int_equal(config->workers_asked, 3);
+	assert_int_equal(config->n_workers, 0);
+	assert_int_equal(config->control_line, 1);
+	assert_int_equal(config->workers_line, 2);
+	assert_int_equal(config->packet_buffers_line, 3);
+	assert_int_equal(config->ports[0].line, 6);
+	assert_int_equal(config->ports[0].mtu_line, 7);
 	cf_config_free(config);
 }
 
@@ -660,14 +672,50 @@ static void test_many_peers(void **state)
 	free(text);
 }
 
+/* Of so many ports, several on each device; how many errors there are, and the last one. */
+static size_t ports_of(unsigned int n, unsigned int per_device, char *last, size_t size)
+{
+	struct cf_messages errors = {0}, warnings = {0};
+	char text[8192] = "ports:\n";
+	struct cf_config *config;
+	size_t found;
+
+	for (unsigned int i = 0; i < n; i++) {
+		size_t at = strlen(text);
+
+		snprintf(text + at, sizeof(text) - at, "  p%u: {device: eth%u, vlan: %u}\n", i,
+			 i / per_device, 1 + i % per_device);
+	}
+	config = parse(text, &errors, &warnings);
+	found = errors.n;
+	assert_true((config != NULL) == (found == 0));
+	snprintf(last, size, "%s", found ? errors.at[found - 1] : "");
+	cf_config_free(config);
+	cf_messages_free(&errors);
+	cf_messages_free(&warnings);
+	return found;
+}
+
+static void test_many_ports(void **state)
+{
+	char last[256];
+
+	assert_int_equal(ports_of(64, 2, last, sizeof(last)), 0);
+	assert_int_equal(ports_of(32, 1, last, sizeof(last)), 0);
+	assert_int_equal(ports_of(65, 3, last, sizeof(last)), 1);
+	assert_non_null(strstr(last, "too many ports (at most 64)"));
+	assert_int_equal(ports_of(33, 1, last, sizeof(last)), 1);
+	assert_non_null(strstr(last, "gw.yaml:34: too many devices (at most 32)"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_messages),   cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_everything), cmocka_unit_test(test_own_key),
-		cmocka_unit_test(test_cpus),	   cmocka_unit_test(test_load),
+		cmocka_unit_test(test_lines),	   cmocka_unit_test(test_load),
 		cmocka_unit_test(test_limits),	   cmocka_unit_test(test_printable),
-		cmocka_unit_test(test_many_peers),
+		cmocka_unit_test(test_many_peers), cmocka_unit_test(test_many_ports),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -16,6 +16,7 @@
 
 #include "control/asked.h"
 #include "control/ending.h"
+#include "dataplane/ethernet.h"
 #include "dataplane/publish.h"
 #include "tests/unit/control/net.h"
 #include "tests/unit/dataplane/whole.h"
@@ -449,13 +450,11 @@ static void test_fragment_to_port(void **state)
 /* Outer frame of a WireGuard message. Returns its length. */
 static size_t outer(uint8_t *frame, bool v6, size_t payload, uint64_t *seed)
 {
-	static const uint8_t macs[12] = {2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1};
-	uint8_t *ip = frame + 14, *udp = ip + (v6 ? 40 : 20);
+	static const uint8_t peer[6] = {2, 0, 0, 0, 0, 2};
+	uint8_t *ip = frame + dp_ethernet_bytes(&port0), *udp = ip + (v6 ? 40 : 20);
 	uint16_t sum;
 
-	memcpy(frame, macs, sizeof(macs));
-	frame[12] = v6 ? 0x86 : 8;
-	frame[13] = v6 ? 0xdd : 0;
+	dp_ethernet_write(frame, &port0, peer, !v6);
 	if (v6)
 		udp6(ip, "fd00:1::1", "fd00:1::2", payload);
 	else
@@ -483,16 +482,17 @@ static void shuffle(struct rte_mbuf **pkts, unsigned int n, uint64_t *seed)
 /* As if the frame had come in and classify had found a fragment. */
 static void give_fragment(struct rte_mbuf *m)
 {
-	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
+	uint16_t l3 = dp_ethernet_bytes(&port0);
+	const uint8_t *type = rte_pktmbuf_mtod_offset(m, const uint8_t *, l3 - 2);
 
 	memset(dp_note(m), 0, sizeof(struct dp_note));
-	dp_note(m)->l3_off = 14;
-	dp_note(m)->family = frame[12] == 8 ? AF_INET : AF_INET6;
+	dp_note(m)->l3_off = l3;
+	dp_note(m)->family = type[0] == 8 ? AF_INET : AF_INET6;
 	give(m, DP_ASK_REASSEMBLE);
 }
 
 /* Cut at the port's MTU, arrived in any order, whole again. */
-static void test_out_and_in(void **state)
+static void out_and_in(void)
 {
 	static uint8_t frame[PACKET_MAX];
 	uint64_t seed = 0x6f757465;
@@ -500,6 +500,7 @@ static void test_out_and_in(void **state)
 	printf("# seed 0x%llx\n", (unsigned long long)seed);
 	for (int round = 0; round < ROUNDS; round++) {
 		bool v6 = round % 2, offload = round % 4 > 1;
+		uint16_t l3 = dp_ethernet_bytes(&port0);
 		size_t payload = PORT_MTU - 20 + (unit_random(&seed) >> 33) % 2000;
 		size_t len = outer(frame, v6, payload, &seed), ip_bytes = v6 ? 40 : 20;
 		struct rte_mbuf *m = packet(frame, len), *frags[16];
@@ -507,15 +508,16 @@ static void test_out_and_in(void **state)
 
 		if (offload) {
 			m->ol_flags |= RTE_MBUF_F_TX_UDP_CKSUM;
-			memset(rte_pktmbuf_mtod(m, uint8_t *) + 14 + ip_bytes + 6, 0x77, 2);
+			memset(rte_pktmbuf_mtod(m, uint8_t *) + l3 + ip_bytes + 6, 0x77, 2);
 		}
 		dp_note(m)->port_id = 0;
 		give(m, DP_ASK_FRAGMENT_OUT);
 		while ((m = take())) {
 			assert_int_equal(dp_note(m)->ask, DP_ASK_OUT);
 			assert_int_equal(dp_note(m)->port_id, 0);
-			assert_true(m->data_len <= 14 + PORT_MTU);
+			assert_true(m->data_len <= l3 + PORT_MTU);
 			assert_int_equal(m->ol_flags & RTE_MBUF_F_TX_UDP_CKSUM, 0);
+			assert_memory_equal(rte_pktmbuf_mtod(m, uint8_t *), frame, l3);
 			assert_true(n < 16);
 			frags[n++] = m;
 		}
@@ -535,16 +537,29 @@ static void test_out_and_in(void **state)
 		assert_int_equal(m->data_len, len);
 		/* Only the id may be another, and with it the header's checksum. */
 		if (!v6) {
-			uint8_t *ip = rte_pktmbuf_mtod(m, uint8_t *) + 14;
+			uint8_t *ip = rte_pktmbuf_mtod(m, uint8_t *) + l3;
 
 			assert_int_equal((uint16_t)~rte_raw_cksum(ip, 20), 0);
-			memcpy(ip + 4, frame + 18, 2);
-			memcpy(ip + 10, frame + 24, 2);
+			memcpy(ip + 4, frame + l3 + 4, 2);
+			memcpy(ip + 10, frame + l3 + 10, 2);
 		}
 		assert_memory_equal(rte_pktmbuf_mtod(m, uint8_t *), frame, len);
 		rte_pktmbuf_free(m);
 	}
 	assert_int_equal(dropped(), 0);
+}
+
+static void test_out_and_in(void **state)
+{
+	out_and_in();
+}
+
+/* The same on a port that is a VLAN: each fragment has the tag. */
+static void test_out_and_in_vlan(void **state)
+{
+	port0.vlan = 7;
+	out_and_in();
+	port0.vlan = 0;
 }
 
 /* Some fragments never come; some are nonsense; a flood finds its bounds. */
@@ -695,6 +710,25 @@ static void test_resolve(void **state)
 			 20 - WAIT_PKTS);
 }
 
+static void test_resolve_vlan(void **state)
+{
+	static const uint8_t ether[] = {2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x81, 0, 0, 7, 8, 0};
+	struct rte_mbuf *m;
+
+	port0.vlan = 7;
+	net_there();
+	net_run("ip addr add 10.1.0.2/24 dev peer0");
+	net_here();
+	ask_for("10.1.0.2", 100);
+	NET_AWAIT(ctl_asked_waiting(asked) == 0, (ctl_linux_run(l), usleep(1000)));
+	m = take();
+	assert_non_null(m);
+	assert_int_equal(m->data_len, sizeof(ether) + 28 + 100);
+	assert_memory_equal(rte_pktmbuf_mtod(m, uint8_t *), ether, sizeof(ether));
+	rte_pktmbuf_free(m);
+	port0.vlan = 0;
+}
+
 static void test_unresolved(void **state)
 {
 	int fd = hear(AF_INET);
@@ -741,10 +775,12 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(test_fragment_inner, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_fragment_to_port, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_out_and_in, setup, teardown),
+	cmocka_unit_test_setup_teardown(test_out_and_in_vlan, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_no_way, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_incomplete, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_nonsense, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_resolve, setup, teardown),
+	cmocka_unit_test_setup_teardown(test_resolve_vlan, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_unresolved, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_scan, setup, teardown),
 };

@@ -11,6 +11,7 @@
 #include <rte_ring.h>
 
 #include "control/face.h"
+#include "dataplane/ethernet.h"
 #include "dataplane/publish.h"
 #include "tests/unit/control/net.h"
 #include "tests/unit/dataplane/whole.h"
@@ -280,9 +281,24 @@ static void test_no_buffers(void **state)
 	close(there);
 }
 
-static void test_tap(void **state)
+/* What the face hands a worker for a port: the tag is there, and is taken out for the test. */
+static const uint8_t *frame_of(struct rte_mbuf *m, uint16_t vlan)
 {
-	struct dp_port port = {.id = 3, .mtu = 1400, .name = "lan", .mac = {2, 0, 0, 0, 3, 3}};
+	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
+
+	if (vlan) {
+		assert_int_equal(frame[12] << 8 | frame[13], 0x8100);
+		assert_int_equal(frame[14] << 8 | frame[15], vlan);
+		assert_int_equal(m->pkt_len, m->data_len);
+		dp_ethernet_untag(m);
+	}
+	return rte_pktmbuf_mtod(m, const uint8_t *);
+}
+
+static void tap_of(uint16_t vlan)
+{
+	struct dp_port port = {
+		.vlan = vlan, .id = 3, .mtu = 1400, .name = "lan", .mac = {2, 0, 0, 0, 3, 3}};
 	static const uint8_t answer[42] = {2,  0, 0, 0, 3, 3, 2, 0, 0, 0, 0,  0x77, 8, 6,
 					   0,  1, 8, 0, 6, 4, 0, 2, 2, 0, 0,  0,    0, 0x77,
 					   10, 4, 0, 2, 2, 0, 0, 0, 3, 3, 10, 4,    0, 1};
@@ -304,7 +320,7 @@ static void test_tap(void **state)
 	for (int type = 0x0806;; type = 0x0800) {
 		do {
 			NET_AWAIT((m = from_face()) != NULL, usleep(1000));
-			frame = rte_pktmbuf_mtod(m, const uint8_t *);
+			frame = frame_of(m, vlan);
 			assert_int_equal(dp_note(m)->ask, DP_ASK_OUT);
 			assert_int_equal(dp_note(m)->port_id, 3);
 			if ((frame[12] << 8 | frame[13]) == type)
@@ -324,6 +340,17 @@ static void test_tap(void **state)
 	rte_pktmbuf_free(m);
 	close(fd);
 	check_counts();
+}
+
+static void test_tap(void **state)
+{
+	tap_of(0);
+}
+
+/* Of a port that is a VLAN: Linux sees no tags, the wire does. */
+static void test_tap_vlan(void **state)
+{
+	tap_of(7);
 }
 
 /* ---- devices ---- */
@@ -438,6 +465,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(test_streams, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_no_buffers, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_tap, setup, teardown),
+	cmocka_unit_test_setup_teardown(test_tap_vlan, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_come_and_go, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_quiet, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_forwarded_from_shared, setup, teardown),

@@ -670,8 +670,42 @@ static void check_headers(const struct ctl_way *way, const char *src, const char
 			    : rte_ipv6_udptcp_cksum((const void *)(whole + 14), udp));
 }
 
+/* A port that is a VLAN has the tag in its headers; without it they are as of any port. */
+static void check_tag(struct ctl_way *way, uint16_t vlan)
+{
+	struct dp_out *out = &way->out;
+
+	assert_int_equal(out->l3_off, 18);
+	assert_int_equal(out->header[12] << 8 | out->header[13], 0x8100);
+	assert_int_equal(out->header[14] << 8 | out->header[15], vlan);
+	memmove(out->header + 12, out->header + 16, out->header_bytes - 16u);
+	out->l3_off = 14;
+	out->header_bytes = (uint8_t)(out->header_bytes - 4);
+}
+
 static const char known[] = "ip neigh add 10.1.0.2 lladdr 02:00:00:00:00:02 dev port0 && "
 			    "ip neigh add fd00:1::2 lladdr 02:00:00:00:00:02 dev port0";
+
+static void test_way_vlan(void **state)
+{
+	static const char *const peers[][2] = {{"10.1.0.2", "10.1.0.1"},
+					       {"fd00:1::2", "fd00:1::1"}};
+	struct ctl_linux *l;
+
+	port0.vlan = 7;
+	net_run("%s && %s", lan, known);
+	l = started();
+	for (unsigned int i = 0; i < 2; i++) {
+		struct wg_endpoint e = endpoint(peers[i][0]);
+		struct ctl_way way;
+
+		assert_int_equal(ctl_linux_way(l, &e, 7777, 0, &way), 0);
+		check_tag(&way, 7);
+		check_headers(&way, peers[i][1], peers[i][0]);
+	}
+	ctl_linux_free(l);
+	port0.vlan = 0;
+}
 
 static void test_ways(void **state)
 {
@@ -884,6 +918,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(test_unanswered, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_mac_changes, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_ways, setup, teardown),
+	cmocka_unit_test_setup_teardown(test_way_vlan, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_sticky_source, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_way_unresolved, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_set, setup, teardown),

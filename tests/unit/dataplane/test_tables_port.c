@@ -130,7 +130,7 @@ static void refused(void **state)
 		{"ffff:1f:1f.7", 0, 1, -ENODEV, "no PCI device ffff:1f:1f.7"},
 		{"ff:1f.7", 0, 1, -ENODEV, "no PCI device 0000:ff:1f.7"},
 		{"net_ring0", 0, 17, 0, "does not start"},
-		{"net_nosuch0", 0, 1, 0, "DPDK can't open net_nosuch0"},
+		{"net_nosuch0", 0, 1, -ENODEV, "no driver of DPDK takes net_nosuch0"},
 		{"net_null0,nosuch=1", 0, 1, 0, "DPDK can't open net_null0,nosuch=1"},
 		{"net_memif0", 9000, 1, -EMSGSIZE, "MTU of 9000: at most 1500"},
 		{"net_null0", 9000, 1, -EMSGSIZE, "buffers are made for 1935"},

@@ -259,6 +259,41 @@ static void udp_sums(void **state)
 				       : rte_ipv4_phdr_cksum((const void *)frame, m->ol_flags);
 
 		assert_memory_equal(frame + (n == 2 ? 40 : 20) + 6, &want, 2);
+		assert_false(m->ol_flags & RTE_MBUF_F_TX_IP_CKSUM);
+		rte_pktmbuf_free(m);
+	}
+	path_close(&p);
+}
+
+/* A device may sum IPv4 headers and not UDP, or both. IPv6 has no such sum. */
+static void header_sum_left_to_hardware(void **state)
+{
+	struct path p;
+
+	path_open(&p, 1);
+	p.devices[0].tx_ipv4_cksum = true;
+	for (unsigned int i = 0; i < 4; i++) {
+		unsigned int n = 1 + i % 2;
+		uint64_t want = n == 2 ? 0 : RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_IPV4;
+		const uint8_t *ip;
+		struct rte_mbuf *m;
+
+		p.devices[0].tx_udp_cksum = i / 2;
+		if (i / 2)
+			want |= RTE_MBUF_F_TX_UDP_CKSUM |
+				(n == 2 ? RTE_MBUF_F_TX_IPV6 : RTE_MBUF_F_TX_IPV4);
+		path_seal(&p, n, NULL, 0);
+		m = path_sent(&p, 0);
+		assert_int_equal(m->ol_flags, want);
+		ip = rte_pktmbuf_mtod_offset(m, const uint8_t *, IP);
+		if (n == 1)
+			assert_int_equal(dp_load_be16(ip + 10), 0);
+		if (want) {
+			assert_int_equal(m->l2_len, 14);
+			assert_int_equal(m->l3_len, n == 2 ? 40 : 20);
+		}
+		if (i / 2 == 0)
+			assert_true(path_udp_sum_right(ip));
 		rte_pktmbuf_free(m);
 	}
 	path_close(&p);
@@ -755,6 +790,7 @@ int main(void)
 		cmocka_unit_test(every_inner_length),
 		cmocka_unit_test(ecn),
 		cmocka_unit_test(udp_sums),
+		cmocka_unit_test(header_sum_left_to_hardware),
 		cmocka_unit_test(udp_sum_zero),
 		cmocka_unit_test(longest_header),
 		cmocka_unit_test(over_the_ports_mtu),

@@ -280,6 +280,43 @@ static void other_macs_on_shared_ports(void **state)
 	path_close(&p);
 }
 
+/* What hardware says of an IPv4 header: "right" is believed, of one that was asked to look. */
+static void sums_that_hardware_checked(void **state)
+{
+	static const struct {
+		bool asked, right;
+		uint64_t says;
+		bool passes;
+	} rows[] = {
+		{true, false, RTE_MBUF_F_RX_IP_CKSUM_GOOD, true},
+		{false, false, RTE_MBUF_F_RX_IP_CKSUM_GOOD, false},
+		{true, false, RTE_MBUF_F_RX_IP_CKSUM_BAD, false},
+		{true, true, RTE_MBUF_F_RX_IP_CKSUM_BAD, true},
+		{true, false, RTE_MBUF_F_RX_IP_CKSUM_UNKNOWN, false},
+		{true, false, RTE_MBUF_F_RX_IP_CKSUM_NONE, false},
+	};
+	struct path p;
+
+	path_open(&p, 1);
+	for (unsigned int i = 0; i < RTE_DIM(rows); i++) {
+		uint64_t consumed = dp_counted(&p.w->counters.consumed);
+		struct path_frame f;
+		struct dp_batch b = {.n = 1};
+
+		path_data(&f, &p, 1, i, NULL, 0);
+		f.at[IP + 10] ^= rows[i].right ? 0 : 0x40;
+		p.devices[0].rx_ipv4_cksum = rows[i].asked;
+		b.pkts[0] = path_packet(&p, f.at, f.len);
+		b.pkts[0]->ol_flags |= rows[i].says;
+		dp_note(b.pkts[0])->port_id = 0;
+		dp_classify(p.w, &b);
+		path_assert_dropped(&p, DP_DROP_bad_ip_header, !rows[i].passes);
+		assert_int_equal(dp_counted(&p.w->counters.consumed) - consumed, rows[i].passes);
+	}
+	path_drain(&p);
+	path_close(&p);
+}
+
 /* A frame in several segments is made one. */
 static void segments(void **state)
 {
@@ -315,6 +352,7 @@ int main(void)
 		cmocka_unit_test(udp_checksums),
 		cmocka_unit_test(routes),
 		cmocka_unit_test(other_macs_on_shared_ports),
+		cmocka_unit_test(sums_that_hardware_checked),
 		cmocka_unit_test(segments),
 	};
 
