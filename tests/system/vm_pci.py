@@ -237,19 +237,12 @@ def test(t):
 
     setting = Setting("virtio", "e1000e", "uio_pci_generic", hugepages="auto", workers=[1, 2])
     with setting.start(t, s, machine, nics, peers) as gw:
-        setting.traffic(t, s, gw)
+        setting.traffic(t, s, gw, STREAMS)
         with t.case("two workers share the one queue that an e1000e has"):
             wait_shares(s, gw)
             t.comment(gw.cli("show"))
         with t.case("with hugepages"):
             assert gw.rpc("show")["memory"] == "hugepages", gw.rpc("show")
-        ended(t, gw, setting.label)
-
-    setting = Setting("virtio", "virtio", "vfio-pci", workers=[1, 2])
-    with setting.start(t, s, machine, nics, peers) as gw:
-        setting.traffic(t, s, gw, STREAMS)
-        with t.case("each of two workers has its share"):
-            wait_shares(s, gw)
         ended(t, gw, setting.label)
 
     setting = Setting("e1000e", "e1000e", "vfio-pci", vlans=True)
