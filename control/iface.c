@@ -64,7 +64,6 @@ struct ctl_iface *ctl_iface_new(struct ctl *c, const char *name, uint16_t mtu)
 		return NULL;
 	i->ctl = c;
 	i->mtu = mtu;
-	i->guard.fd4 = i->guard.fd6 = -1;
 	TAILQ_INIT(&i->peers);
 	snprintf(i->name, sizeof(i->name), "%s", name);
 	i->hs = hs_device_new(&ctl_hs_ops, i);
@@ -105,7 +104,7 @@ void ctl_iface_free(struct ctl_iface *i)
 	c->ifaces[i->dp->id] = NULL;
 	ctl_unwatch(c, cf_uapi_fd(i->uapi));
 	cf_uapi_close(i->uapi);
-	dp_publish_listen_port(i->dp, 0);
+	dp_publish_listen(i->dp, 0, 0);
 	ctl_linux_unbind_iface(c->netlink, i->dp);
 	ctl_face_remove_tun(c->face, i->dp->id);
 	ctl_guard_close(&i->guard);
@@ -121,9 +120,51 @@ void ctl_iface_ways_anew(struct ctl_iface *i)
 	i->way_cursor = TAILQ_FIRST(&i->peers);
 }
 
+/* How many ports are listened on: as many as that peer is sent to from that has most. */
+static uint16_t most_ports(const struct ctl_iface *i)
+{
+	uint16_t n = CF_SOURCE_PORTS_MAX;
+
+	while (n > 1 && i->n_with_ports[n] == 0)
+		n--;
+	return n;
+}
+
+/* A port is held as long as workers receive on it. */
+static int listen_on(struct ctl_iface *i, uint16_t port, uint16_t n)
+{
+	int rc;
+
+	if (port == i->guard.port && n < i->guard.n)
+		dp_publish_listen(i->dp, port, n);
+	rc = ctl_guard_move(&i->guard, port, n);
+	if (rc == 0)
+		dp_publish_listen(i->dp, i->guard.port, i->guard.n);
+	return rc;
+}
+
+static void count(struct ctl_iface *i, uint8_t was, uint8_t is)
+{
+	i->n_with_ports[was] -= was > 1;
+	i->n_with_ports[is] += is > 1;
+}
+
+int ctl_iface_count_ports(struct ctl_iface *i, uint8_t was, uint8_t is)
+{
+	int rc = 0;
+	uint16_t n;
+
+	count(i, was, is);
+	n = most_ports(i);
+	if (i->guard.n != 0 && i->guard.n != n)
+		rc = listen_on(i, i->guard.port, n);
+	if (rc != 0)
+		count(i, is, was);
+	return rc;
+}
+
 int ctl_iface_set_listen_port(struct ctl_iface *i, uint16_t port)
 {
-	struct ctl_guard guard = {-1, -1, 0};
 	struct ctl_peer *p;
 	int rc;
 
@@ -131,13 +172,10 @@ int ctl_iface_set_listen_port(struct ctl_iface *i, uint16_t port)
 		i->listen_port_wanted = port;
 		return 0;
 	}
-	rc = ctl_guard_open(&guard, port);
+	rc = listen_on(i, port, most_ports(i));
 	if (rc != 0)
 		return rc;
-	ctl_guard_close(&i->guard);
-	i->guard = guard;
 	i->listen_port_wanted = port;
-	dp_publish_listen_port(i->dp, guard.port);
 	/* The local address is forgotten with the socket that it belonged to (protocol 4.7). */
 	TAILQ_FOREACH (p, &i->peers, link) {
 		struct wg_endpoint to = *hs_peer_endpoint(p->hs);

@@ -27,6 +27,7 @@ struct ctl_peer *ctl_peer_new(struct ctl_iface *i, const uint8_t public_key[CF_K
 	if (p == NULL)
 		return NULL;
 	p->iface = i;
+	p->source_ports = 1;
 	p->dp = dp_publish_peer(i->ctl->dp, i->dp, p);
 	if (p->dp == NULL) {
 		free(p);
@@ -94,6 +95,7 @@ void ctl_peer_remove(struct ctl_peer *p)
 		i->way_cursor = TAILQ_NEXT(p, link);
 	TAILQ_REMOVE(&i->peers, p, link);
 	i->n_peers--;
+	ctl_iface_count_ports(i, p->source_ports, 1);
 	dp_retire_peer(i->ctl->dp, p->dp, forget, p);
 }
 
@@ -254,8 +256,7 @@ void ctl_peer_update_way(struct ctl_peer *p)
 		return;
 	}
 	memset(&way, 0, sizeof(way));
-	p->way_error = ctl_linux_way(c->netlink, to, p->iface->dp->listen_port, p->iface->fwmark,
-				     &way);
+	p->way_error = ctl_linux_way(c->netlink, to, p->iface->guard.port, p->iface->fwmark, &way);
 	if (p->way_error != 0) {
 		/* The endpoint is known all the same: workers compare with it. */
 		way.out.endpoint = *to;
@@ -267,12 +268,34 @@ void ctl_peer_update_way(struct ctl_peer *p)
 		if (to->has_local && !way.out.endpoint.has_local)
 			hs_peer_set_endpoint(p->hs, &way.out.endpoint);
 	}
+	way.out.source_ports = p->source_ports;
 	if (dp_publish_out(c->dp, p->dp, &way.out) != 0) {
 		ctl_log_limited(&limit, CTL_ERROR, "out of memory for a peer's way out");
 		return;
 	}
 	if (way.out.port_id != DP_PORT_NONE)
 		send_held(p);
+}
+
+int ctl_peer_set_source_ports(struct ctl_peer *p, uint8_t n)
+{
+	uint8_t was = p->source_ports;
+	int rc = n > was ? ctl_iface_count_ports(p->iface, was, n) : 0;
+
+	if (rc != 0)
+		return rc;
+	p->source_ports = n;
+	ctl_peer_update_way(p);
+	if (n >= was)
+		return 0;
+	ctl_iface_count_ports(p->iface, was, n);
+	/* It answers to the port that it heard last, which may be no more: it shall hear another.
+	 */
+	if (ctl_peer_usable(p)) {
+		ctl_peer_stage_keepalive(p);
+		ctl_peer_flush(p);
+	}
+	return 0;
 }
 
 void ctl_peers_neighbour(struct ctl *c, uint32_t ifindex, int family, const uint8_t *addr,

@@ -13,6 +13,7 @@
 #include <rte_prefetch.h>
 
 #include "dataplane/activity.h"
+#include "dataplane/flow.h"
 #include "dataplane/ip.h"
 #include "dataplane/lookup.h"
 #include "dataplane/session.h"
@@ -255,6 +256,8 @@ static void patch_udp(struct rte_mbuf *m, uint8_t *udp, uint16_t udp_len, bool o
 	uint32_t pseudo_sum = out->pseudo_sum + rte_cpu_to_be_16(udp_len);
 	uint16_t sum;
 
+	if (unlikely(dp_note(m)->flow_port))
+		dp_store_be16(udp, (uint16_t)(dp_load_be16(udp) + dp_note(m)->flow_port));
 	dp_store_be16(udp + 4, udp_len);
 	memset(udp + 6, 0, 2);
 	if (offload) {
@@ -304,8 +307,12 @@ void dp_seal(struct dp_worker *w, struct dp_batch *b)
 	for (unsigned int i = 0; i < b->n; i++) {
 		struct rte_mbuf *m = b->pkts[i];
 
+		const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *);
+
 		/* Taken before it is encrypted in place; 0 for a keepalive. */
-		dp_note(m)->ecn = m->data_len ? dp_ip_ecn(rte_pktmbuf_mtod(m, uint8_t *)) : 0;
+		dp_note(m)->ecn = m->data_len ? dp_ip_ecn(ip) : 0;
+		dp_note(m)->flow_port = dp_flow_port(ip, m->data_len,
+						     dp_note(m)->out->source_ports);
 	}
 	seal_all(w, b);
 	account(w, b);

@@ -38,6 +38,7 @@ struct dp_out {
 	uint32_t pseudo_sum; /* one's complement sum of the UDP pseudo header without the length */
 	uint16_t port_id;    /* port that it leaves by; DP_PORT_NONE: next hop not (yet) known */
 	uint16_t mtu;	     /* of the port: greatest outer IP packet */
+	uint16_t source_ports; /* data messages leave from so many, from that of the header on */
 	uint8_t header_bytes;
 	uint8_t l3_off;
 	uint8_t header[DP_OUT_HEADER_MAX_BYTES];
@@ -48,10 +49,15 @@ static inline size_t dp_out_bytes(const struct dp_out *out)
 	return offsetof(struct dp_out, header) + out->header_bytes;
 }
 
+/* The UDP ports that an interface receives on; first in host order, n 0: none. */
+struct dp_listen {
+	uint16_t first, n;
+};
+
 struct dp_iface {
 	uint16_t id;
 	char name[16];
-	_Atomic uint16_t listen_port; /* host order, 0: none */
+	_Atomic struct dp_listen listen; /* in one piece: there is no half a change */
 	_Atomic uint16_t mtu;
 	struct dp_allowed *allowed;
 };
