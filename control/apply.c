@@ -257,6 +257,15 @@ static void complain(const struct cf_edit *e, int rc, const char *path, struct c
 		cf_messages_add(errors, "%s: %s: listen-port %u: %s", path, where,
 				e->interface->listen_port, strerror(-rc));
 		break;
+	case CF_EDIT_PEER_MORE_PORTS:
+		cf_key_to_base64(key, e->peer->public_key);
+		cf_messages_add(errors,
+				"%s: %s: peer %s: source-ports %u: one of the UDP ports from %u to "
+				"%u: %s",
+				path, where, key, e->peer->source_ports, e->interface->listen_port,
+				e->interface->listen_port + e->peer->source_ports - 1,
+				strerror(-rc));
+		break;
 	default:
 		if (e->peer != NULL)
 			cf_key_to_base64(key, e->peer->public_key);
