@@ -11,6 +11,9 @@
 #include "control/log.h"
 
 #define UAPI_DIRECTORY "/var/run/wireguard"
+/* A port that no peer needs any more is received on for some time: the far end answers to it until
+ * it has heard us from another. Within this time a passive keepalive answers what it sends. */
+#define FREE_AFTER_NS (15 * WG_NS_PER_S)
 
 struct ctl_iface *ctl_iface_by_name(const struct ctl *c, const char *name)
 {
@@ -130,6 +133,20 @@ static uint16_t most_ports(const struct ctl_iface *i)
 	return n;
 }
 
+/* What another interface no longer needs is given to this one. */
+static void take_from_others(struct ctl_iface *i, uint16_t port, uint16_t n)
+{
+	for (unsigned int k = 0; k < DP_IFACES_MAX; k++) {
+		struct ctl_iface *other = i->ctl->ifaces[k];
+
+		if (other == NULL || other == i || other->ports_until_ns == 0 ||
+		    port >= other->guard.port + other->guard.n || other->guard.port >= port + n)
+			continue;
+		other->ports_until_ns = i->ctl->now.mono_ns;
+		ctl_iface_free_ports(other);
+	}
+}
+
 /* A port is held as long as workers receive on it. */
 static int listen_on(struct ctl_iface *i, uint16_t port, uint16_t n)
 {
@@ -137,10 +154,14 @@ static int listen_on(struct ctl_iface *i, uint16_t port, uint16_t n)
 
 	if (port == i->guard.port && n < i->guard.n)
 		dp_publish_listen(i->dp, port, n);
+	else if (port != 0)
+		take_from_others(i, port, n);
 	rc = ctl_guard_move(&i->guard, port, n);
-	if (rc == 0)
-		dp_publish_listen(i->dp, i->guard.port, i->guard.n);
-	return rc;
+	if (rc != 0)
+		return rc;
+	dp_publish_listen(i->dp, i->guard.port, i->guard.n);
+	i->ports_until_ns = 0;
+	return 0;
 }
 
 static void count(struct ctl_iface *i, uint8_t was, uint8_t is)
@@ -151,16 +172,34 @@ static void count(struct ctl_iface *i, uint8_t was, uint8_t is)
 
 int ctl_iface_count_ports(struct ctl_iface *i, uint8_t was, uint8_t is)
 {
+	uint16_t before = most_ports(i), n;
 	int rc = 0;
-	uint16_t n;
 
 	count(i, was, is);
 	n = most_ports(i);
-	if (i->guard.n != 0 && i->guard.n != n)
+	if (i->guard.n == 0)
+		return 0;
+	if (n > i->guard.n)
 		rc = listen_on(i, i->guard.port, n);
+	else if (n == i->guard.n)
+		i->ports_until_ns = 0;
+	else if (n < before)
+		i->ports_until_ns = i->ctl->now.mono_ns + FREE_AFTER_NS;
 	if (rc != 0)
 		count(i, is, was);
 	return rc;
+}
+
+uint64_t ctl_iface_free_ports(struct ctl_iface *i)
+{
+	if (i->ports_until_ns == 0)
+		return UINT64_MAX;
+	if (i->ctl->now.mono_ns < i->ports_until_ns)
+		return i->ports_until_ns;
+	i->ports_until_ns = 0;
+	/* Fewer of the same can be had always. */
+	listen_on(i, i->guard.port, most_ports(i));
+	return UINT64_MAX;
 }
 
 int ctl_iface_set_listen_port(struct ctl_iface *i, uint16_t port)

@@ -17,6 +17,11 @@
 #include "dataplane/allowed.h"
 #include "dataplane/session.h"
 
+/* See ctl_peer_moved(). A peer behind a NAT that let go of the port that we send to is without our
+ * packets for so long at most. */
+#define HOLD_MIN_NS WG_NS_PER_S
+#define HOLD_MAX_NS (8 * WG_NS_PER_S)
+
 static struct ctl_limit limit = {.every_ns = WG_NS_PER_S, .burst = 5};
 
 struct ctl_peer *ctl_peer_new(struct ctl_iface *i, const uint8_t public_key[CF_KEY_BYTES])
@@ -269,12 +274,46 @@ void ctl_peer_update_way(struct ctl_peer *p)
 			hs_peer_set_endpoint(p->hs, &way.out.endpoint);
 	}
 	way.out.source_ports = p->source_ports;
+	way.out.port_held = dp_out_tick(p->port_held_ns);
 	if (dp_publish_out(c->dp, p->dp, &way.out) != 0) {
 		ctl_log_limited(&limit, CTL_ERROR, "out of memory for a peer's way out");
 		return;
 	}
 	if (way.out.port_id != DP_PORT_NONE)
 		send_held(p);
+}
+
+/* Was it the port alone that the peer has changed? */
+static bool only_port(const struct ctl_peer *p)
+{
+	const struct dp_out *out = atomic_load_explicit(&p->dp->out, memory_order_relaxed);
+	struct wg_endpoint was;
+
+	if (out == NULL)
+		return false;
+	was = out->endpoint;
+	was.port = hs_peer_endpoint(p->hs)->port;
+	return memcmp(&was, hs_peer_endpoint(p->hs), sizeof(was)) == 0;
+}
+
+/*
+ * A peer that itself has source ports moves with each packet, and receives on all of them. If each
+ * move were followed, all packets to it would wait for it here. So after a change of the port alone
+ * the next such change is followed a second later, and if there is one as soon as that, the next
+ * two seconds later, and so on. A handshake message is followed at once.
+ */
+void ctl_peer_moved(struct ctl_peer *p)
+{
+	uint64_t now_ns = p->iface->ctl->now.mono_ns;
+
+	if (only_port(p)) {
+		bool again = now_ns < p->port_held_ns + HOLD_MIN_NS;
+
+		p->hold_ns = again ? RTE_MIN(2 * p->hold_ns, HOLD_MAX_NS) : HOLD_MIN_NS;
+		p->port_held_ns = now_ns + p->hold_ns;
+	}
+	ctl_peer_update_way(p);
+	ctl_peer_flush(p);
 }
 
 int ctl_peer_set_source_ports(struct ctl_peer *p, uint8_t n)

@@ -1,6 +1,6 @@
 /*
- * Several outer source ports for one peer: which flow leaves from which, sums, and what is received
- * on them.
+ * Several outer source ports for one peer: which flow leaves from which, sums, what is received on
+ * them, and what it looks like at the other end.
  */
 #include "tests/unit/unit.h"
 
@@ -278,6 +278,52 @@ static void receive_on_each(void **state)
 	path_close(&p);
 }
 
+/* Whether a message from an endpoint is taken for roaming, which is then settled. */
+static bool roams(struct path *p, uint64_t counter, const char *from, uint16_t from_port)
+{
+	uint8_t message[WG_OVERHEAD_BYTES];
+	struct dp_out out = path_out(p, 1);
+	struct dp_event event;
+	struct path_frame f;
+	bool told;
+
+	path_message(message, 1, counter, NULL, 0);
+	path_udp(&f, p, 0, from, from_port, "192.0.2.1", PATH_LISTEN_PORT, message,
+		 sizeof(message));
+	path_receive(p, 0, &f);
+	told = path_event(p, &event);
+	if (told) {
+		assert_int_equal(event.kind, DP_EVENT_ROAMED);
+		assert_int_equal(event.endpoint.port, from_port);
+		assert_int_equal(dp_publish_out(p->dp, p->peers[1], &out), 0);
+	}
+	return told;
+}
+
+/* A peer that has source ports: while its port is held, another one is no roaming. */
+static void peers_port_held(void **state)
+{
+	static const char home[] = "198.51.100.1", elsewhere[] = "198.51.100.9";
+	struct dp_out out;
+	struct path p;
+
+	path_open(&p, 1);
+	p.sessions[1]->confirmed = true;
+	assert_false(roams(&p, 0, home, 1000));
+	assert_true(roams(&p, 1, home, 1001));
+	out = path_out(&p, 1);
+	out.port_held = dp_out_tick(p.w->now_ns + WG_NS_PER_S);
+	assert_int_equal(dp_publish_out(p.dp, p.peers[1], &out), 0);
+	assert_false(roams(&p, 2, home, 1000));
+	assert_false(roams(&p, 3, home, 1001));
+	assert_true(roams(&p, 4, elsewhere, 1000));
+	assert_true(roams(&p, 5, elsewhere, 1001));
+	p.w->now_ns += WG_NS_PER_S;
+	assert_false(roams(&p, 6, home, 1000));
+	assert_true(roams(&p, 7, home, 1001));
+	path_close(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -287,6 +333,7 @@ int main(void)
 		cmocka_unit_test(offloaded),
 		cmocka_unit_test(over_the_ports_mtu),
 		cmocka_unit_test(receive_on_each),
+		cmocka_unit_test(peers_port_held),
 	};
 
 	test_eal_start();
