@@ -186,7 +186,7 @@ int bench_gateway_open(struct bench_gateway *g, const struct bench_gateway_setti
 	rc = g->wg ? open_routes(g) : -ENOMEM;
 	if (rc != 0)
 		goto fail;
-	dp_publish_listen_port(g->wg, BENCH_LISTEN);
+	dp_publish_listen(g->wg, BENCH_LISTEN, 1);
 	for (unsigned int i = 0; i < s->n_peers; i++) {
 		rc = open_peer(g, i, s->birth_ns);
 		if (rc != 0)

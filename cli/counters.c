@@ -195,6 +195,7 @@ static void print_peer(const json_t *peer)
 {
 	char unit[CLI_UNIT_BYTES], *allowed = cli_join(json_object_get(peer, "allowed_ips"), 64);
 	json_int_t keepalive = cli_number(peer, "persistent_keepalive");
+	json_int_t source_ports = cli_number(peer, "source_ports");
 	const char *reason;
 	json_t *n;
 
@@ -204,6 +205,8 @@ static void print_peer(const json_t *peer)
 	printf("  allowed ips           %s\n", allowed);
 	printf("  session               %s\n", cli_text(peer, "session"));
 	printf("  latest handshake      %s\n", cli_ago(unit, cli_number(peer, "latest_handshake")));
+	if (source_ports > 1)
+		printf("  source ports          %" JSON_INTEGER_FORMAT "\n", source_ports);
 	if (keepalive)
 		printf("  persistent keepalive  every %s\n", cli_duration(unit, keepalive));
 	printf("  preshared key         %s\n",

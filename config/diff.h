@@ -15,19 +15,21 @@ enum cf_edit_kind {
 	CF_EDIT_PREFIX_REMOVE,	  /* interface, peer (new), prefix: no longer allowed */
 	CF_EDIT_ADDRESS_REMOVE,	  /* interface or port, prefix */
 	CF_EDIT_ROUTE_REMOVE,	  /* interface or port, route */
+	CF_EDIT_PEER_FEWER_PORTS, /* interface, peer (new): source_ports, which frees UDP ports */
 	CF_EDIT_INTERFACE_ADD,	  /* interface (new): name, mtu only; the rest follows as edits */
 	CF_EDIT_INTERFACE_MTU,	  /* interface (new) */
 	CF_EDIT_INTERFACE_FWMARK, /* interface (new) */
 	CF_EDIT_INTERFACE_LISTEN_PORT, /* interface (new) */
 	CF_EDIT_INTERFACE_PRIVATE_KEY, /* interface (new) */
 	CF_EDIT_ADDRESS_ADD,	       /* interface or port, prefix */
-	CF_EDIT_PEER_ADD,	/* interface, peer (new): key, name; the rest follows as edits */
-	CF_EDIT_PEER_NAME,	/* interface, peer (new) */
-	CF_EDIT_PEER_PSK,	/* interface, peer (new) */
-	CF_EDIT_PEER_ENDPOINT,	/* interface, peer (new); only if the configured one changed */
-	CF_EDIT_PREFIX_ADD,	/* interface, peer (new), prefix; takes it from another peer */
-	CF_EDIT_PEER_KEEPALIVE, /* interface, peer (new) */
-	CF_EDIT_ROUTE_ADD,	/* interface or port, route */
+	CF_EDIT_PEER_ADD,	 /* interface, peer (new): key, name; the rest follows as edits */
+	CF_EDIT_PEER_NAME,	 /* interface, peer (new) */
+	CF_EDIT_PEER_PSK,	 /* interface, peer (new) */
+	CF_EDIT_PEER_ENDPOINT,	 /* interface, peer (new); only if the configured one changed */
+	CF_EDIT_PREFIX_ADD,	 /* interface, peer (new), prefix; takes it from another peer */
+	CF_EDIT_PEER_MORE_PORTS, /* interface, peer (new): source_ports, which takes UDP ports */
+	CF_EDIT_PEER_KEEPALIVE,	 /* interface, peer (new) */
+	CF_EDIT_ROUTE_ADD,	 /* interface or port, route */
 };
 
 /* Pointers point into the two models, which must outlive the edits. */

@@ -136,7 +136,7 @@ static int diff_allowed(struct cf_diff_run *run, struct index *new_index, const 
 static int diff_peer(struct cf_diff_run *run, struct index *new_index, const struct cf_peer *old,
 		     const struct cf_peer *new)
 {
-	static const struct cf_peer nothing;
+	static const struct cf_peer nothing = {.source_ports = 1};
 	const struct cf_peer *was = old ? old : &nothing;
 	struct cf_edit edit = {.interface = new_index->interface, .peer = new};
 	bool changed = false;
@@ -144,10 +144,12 @@ static int diff_peer(struct cf_diff_run *run, struct index *new_index, const str
 		enum cf_edit_kind kind;
 		bool differs;
 	} checks[] = {
+		{CF_EDIT_PEER_FEWER_PORTS, was->source_ports > new->source_ports},
 		{CF_EDIT_PEER_ADD, !old},
 		{CF_EDIT_PEER_NAME, old && strcmp(old->name, new->name)},
 		{CF_EDIT_PEER_PSK, sodium_memcmp(was->psk, new->psk, CF_KEY_BYTES) != 0},
 		{CF_EDIT_PEER_ENDPOINT, !same_endpoint(&was->endpoint, &new->endpoint)},
+		{CF_EDIT_PEER_MORE_PORTS, was->source_ports < new->source_ports},
 		{CF_EDIT_PEER_KEEPALIVE, was->keepalive_s != new->keepalive_s},
 	};
 	int rc;

@@ -41,6 +41,7 @@
 	X(public_key, "public-key", "key", "Public key of the peer.")                              \
 	X(endpoint, "endpoint", "address:port", "Where the peer is reached at first.")             \
 	X(allowed_ips, "allowed-ips", "list", "Prefixes that are routed to the peer.")             \
+	X(source_ports, "source-ports", "number", "From how many UDP ports the peer is sent to.")  \
 	X(persistent_keepalive, "persistent-keepalive", "seconds", "Interval of keepalives.")      \
 	X(preshared_key_file, "preshared-key-file", "path", "File with the preshared key.")
 

@@ -14,7 +14,9 @@
 #define CF_KEY_BYTES	   32
 #define CF_WORKERS_MAX	   128
 #define CF_MTU_DEFAULT	   1420
-#define CF_SOCKET_DEFAULT  "/run/wgdp/wgdp.sock"
+/* So many sockets hold an interface's ports, twice; more paths than a network offers. */
+#define CF_SOURCE_PORTS_MAX 128
+#define CF_SOCKET_DEFAULT   "/run/wgdp/wgdp.sock"
 
 /* An address with a length; addr in network order. family is AF_INET or AF_INET6. */
 struct cf_prefix {
@@ -43,6 +45,7 @@ struct cf_peer {
 	struct cf_endpoint endpoint;
 	struct cf_prefixes allowed; /* host bits zero, sorted, no duplicates */
 	uint16_t keepalive_s;
+	uint8_t source_ports; /* from the listen port on; 1: only that */
 };
 
 struct cf_route {

@@ -38,6 +38,9 @@ static void read_listen_port(struct cf_reader *r, void *target)
 	if (!cf_read_number(r, 0, UINT16_MAX, &port))
 		return;
 	in->interface->listen_port = (uint16_t)port;
+	in->listen.first = (uint16_t)port;
+	if (in->listen.n == 1)
+		in->listen.line = cf_read_line(r);
 	for (size_t i = 0; port && i < r->config->n_interfaces; i++) {
 		const struct cf_interface *other = &r->config->interfaces[i];
 
@@ -126,6 +129,48 @@ static void check_own_key(struct cf_reader *r, const struct cf_interface_reader 
 			      in->interface->name);
 }
 
+/* The interfaces that have been read. */
+struct interfaces_reader {
+	size_t size, listens_size;
+	struct cf_listen *listens;
+};
+
+static bool overlap(const struct cf_listen *a, const struct cf_listen *b)
+{
+	return a->first < b->first + b->n && b->first < a->first + a->n;
+}
+
+/* What was read before is compared with what was read now: where one of the two needs more than its
+ * listen port. */
+static void check_listen(struct cf_reader *r, const struct interfaces_reader *all,
+			 const struct cf_listen *on)
+{
+	size_t n = r->config->n_interfaces - 1;
+	const char *name = r->config->interfaces[n].name;
+
+	if (on->n > 1 && on->first == 0)
+		cf_read_error(
+			r, on->line,
+			"\"source-ports\" needs a \"listen-port\" that is given: interface %s "
+			"has none",
+			name);
+	else if (on->first + on->n > UINT16_MAX + 1)
+		cf_read_error(r, on->line, "\"source-ports\" %u: ports from %u on end beyond 65535",
+			      on->n, on->first);
+	for (size_t i = 0; on->first && i < n; i++) {
+		const struct cf_listen *other = &all->listens[i];
+
+		/* The same listen port has been told of already. */
+		if (other->first && other->first != on->first && overlap(on, other))
+			cf_read_error(r, on->line,
+				      "ports %u to %u of interface %s overlap with %u to %u of "
+				      "interface %s (line %u): see \"source-ports\"",
+				      on->first, on->first + on->n - 1, name, other->first,
+				      other->first + other->n - 1, r->config->interfaces[i].name,
+				      other->line);
+	}
+}
+
 static void check_name(struct cf_reader *r, const struct cf_interface_reader *in, const char *name)
 {
 	const struct cf_config *config = r->config;
@@ -141,16 +186,19 @@ static void check_name(struct cf_reader *r, const struct cf_interface_reader *in
 static void read_interface(struct cf_reader *r, const char *name, void *target)
 {
 	struct cf_config *config = r->config;
-	struct cf_interface_reader in = {.line = cf_read_line(r)};
-	size_t *size = target;
+	uint32_t line = cf_read_line(r);
+	struct cf_interface_reader in = {.listen = {.n = 1, .line = line}, .line = line};
+	struct interfaces_reader *all = target;
 
 	if (config->n_interfaces == INTERFACES_MAX) {
 		cf_read_error(r, in.line, "too many interfaces (at most %d)", INTERFACES_MAX);
 		r->stop = true;
 		return;
 	}
-	if (!cf_read_grow(r, &config->interfaces, config->n_interfaces, size,
-			  sizeof(*config->interfaces)))
+	if (!cf_read_grow(r, &config->interfaces, config->n_interfaces, &all->size,
+			  sizeof(*config->interfaces)) ||
+	    !cf_read_grow(r, &all->listens, config->n_interfaces, &all->listens_size,
+			  sizeof(*all->listens)))
 		return;
 	in.interface = &config->interfaces[config->n_interfaces++];
 	memset(in.interface, 0, sizeof(*in.interface));
@@ -158,8 +206,11 @@ static void read_interface(struct cf_reader *r, const char *name, void *target)
 	check_name(r, &in, name);
 	if (cf_read_next(r) != YAML_NO_EVENT)
 		cf_read_mapping(r, "an interface", interface_items, &in);
-	if (!r->stop)
+	if (!r->stop) {
 		check_own_key(r, &in);
+		check_listen(r, all, &in.listen);
+	}
+	all->listens[config->n_interfaces - 1] = in.listen;
 	cf_set_free(&in.keys);
 	cf_set_free(&in.names);
 	cf_set_free(&in.prefixes);
@@ -169,7 +220,8 @@ static void read_interface(struct cf_reader *r, const char *name, void *target)
 
 void cf_read_interfaces(struct cf_reader *r, void *target)
 {
-	size_t size = 0;
+	struct interfaces_reader all = {0};
 
-	cf_read_named(r, "\"interfaces\"", read_interface, &size);
+	cf_read_named(r, "\"interfaces\"", read_interface, &all);
+	free(all.listens);
 }

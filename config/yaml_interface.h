@@ -15,9 +15,16 @@ struct cf_prefix_owner {
 	uint32_t line;
 };
 
+/* The UDP ports of an interface, and where the number of them was read. */
+struct cf_listen {
+	uint16_t first, n; /* first 0: any */
+	uint32_t line;
+};
+
 struct cf_interface_reader {
 	struct cf_interface *interface;
-	uint32_t line, private_key_line, listen_port_line;
+	struct cf_listen listen;
+	uint32_t line, private_key_line;
 	size_t peers_size, lines_size, owners_size;
 	uint32_t *peer_lines;
 	struct cf_prefix_owner *owners;

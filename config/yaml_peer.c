@@ -100,6 +100,20 @@ static void read_allowed_ips(struct cf_reader *r, void *target)
 	cf_read_take_prefixes(r, &p->peer.allowed);
 }
 
+static void read_source_ports(struct cf_reader *r, void *target)
+{
+	struct peer_reader *p = target;
+	uint64_t n;
+
+	if (!cf_read_number(r, 1, CF_SOURCE_PORTS_MAX, &n))
+		return;
+	p->peer.source_ports = (uint8_t)n;
+	if (n > p->in->listen.n) {
+		p->in->listen.n = (uint16_t)n;
+		p->in->listen.line = cf_read_line(r);
+	}
+}
+
 static void read_persistent_keepalive(struct cf_reader *r, void *target)
 {
 	struct peer_reader *p = target;
@@ -214,7 +228,7 @@ void cf_read_peer(struct cf_reader *r, void *target)
 {
 	struct cf_interface_reader *in = target;
 	struct cf_interface *interface = in->interface;
-	struct peer_reader p = {.in = in};
+	struct peer_reader p = {.in = in, .peer.source_ports = 1};
 	uint32_t line = cf_read_line(r), peer = (uint32_t)interface->n_peers;
 	size_t errors = r->n_errors;
 

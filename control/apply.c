@@ -32,6 +32,7 @@ static int snapshot_peer(struct cf_peer *to, const struct ctl_peer *p)
 	memcpy(to->psk, hs_peer_psk(p->hs), sizeof(to->psk));
 	memcpy(to->name, p->name, sizeof(to->name));
 	to->endpoint = p->configured;
+	to->source_ports = p->source_ports;
 	to->keepalive_s = hs_peer_keepalive_s(p->hs);
 	return ctl_peer_allowed(p, &to->allowed.at, &to->allowed.n);
 }
@@ -155,6 +156,9 @@ static int edit_peer(struct ctl *c, const struct cf_edit *e)
 	case CF_EDIT_PEER_ENDPOINT:
 		ctl_peer_set_endpoint(p, &e->peer->endpoint);
 		return 0;
+	case CF_EDIT_PEER_FEWER_PORTS:
+	case CF_EDIT_PEER_MORE_PORTS:
+		return ctl_peer_set_source_ports(p, e->peer->source_ports);
 	case CF_EDIT_PEER_KEEPALIVE:
 		hs_peer_set_keepalive(p->hs, &c->now, e->peer->keepalive_s);
 		return 0;
@@ -252,6 +256,15 @@ static void complain(const struct cf_edit *e, int rc, const char *path, struct c
 	case CF_EDIT_INTERFACE_LISTEN_PORT:
 		cf_messages_add(errors, "%s: %s: listen-port %u: %s", path, where,
 				e->interface->listen_port, strerror(-rc));
+		break;
+	case CF_EDIT_PEER_MORE_PORTS:
+		cf_key_to_base64(key, e->peer->public_key);
+		cf_messages_add(errors,
+				"%s: %s: peer %s: source-ports %u: one of the UDP ports from %u to "
+				"%u: %s",
+				path, where, key, e->peer->source_ports, e->interface->listen_port,
+				e->interface->listen_port + e->peer->source_ports - 1,
+				strerror(-rc));
 		break;
 	default:
 		if (e->peer != NULL)

@@ -140,8 +140,7 @@ static void take_event(struct ctl *c, struct dp_event *e)
 	case DP_EVENT_ROAMED:
 		add_scope(c, &e->endpoint);
 		hs_peer_set_endpoint(p->hs, &e->endpoint);
-		ctl_peer_update_way(p);
-		ctl_peer_flush(p);
+		ctl_peer_moved(p);
 		break;
 	}
 }
@@ -212,6 +211,8 @@ static uint64_t advance(struct ctl *c)
 			continue;
 		if (hs_device_due_ns(c->ifaces[k]->hs) <= c->now.mono_ns)
 			hs_device_advance(c->ifaces[k]->hs, &c->now);
+		d = ctl_iface_free_ports(c->ifaces[k]);
+		due = d < due ? d : due;
 	}
 	run_deferred(c);
 	for (unsigned int k = 0; k < DP_IFACES_MAX; k++) {

@@ -59,6 +59,8 @@ struct ctl_peer {
 	/* a handshake message that waits for the next hop's MAC; the newest only */
 	uint8_t held[sizeof(struct wg_initiation)];
 	uint16_t held_bytes;
+	uint8_t source_ports;
+	uint64_t port_held_ns, hold_ns; /* until when, and for how long: see ctl_peer_moved() */
 	char name[CF_PEER_NAME_BYTES];
 	struct cf_endpoint configured; /* by file or `wg`, before roaming */
 };
@@ -79,8 +81,10 @@ struct ctl_iface {
 	struct hs_device *hs;
 	struct dp_iface *dp;
 	struct cf_uapi *uapi;
-	struct ctl_guard guard; /* holds the listen port */
+	struct ctl_guard guard; /* holds the listen port, and those after it that peers need */
 	struct ctl_peer_list peers;
+	uint32_t n_with_ports[CF_SOURCE_PORTS_MAX + 1]; /* peers by their source ports, from 2 */
+	uint64_t ports_until_ns; /* when those are let go that no peer needs; 0: there are none */
 	struct ctl_peer *way_cursor; /* next one whose way is worked out anew; see control.c */
 	size_t n_peers;
 	struct ctl_gone gone[CTL_GONE_MAX]; /* the last removed ones, in a ring */
@@ -159,6 +163,11 @@ void ctl_iface_free(struct ctl_iface *i);
 void ctl_iface_ways_anew(struct ctl_iface *i);
 struct ctl_iface *ctl_iface_by_name(const struct ctl *c, const char *name);
 int ctl_iface_set_listen_port(struct ctl_iface *i, uint16_t port);
+/* One peer's source ports change: takes UDP ports, or lets go of them after some time. Fails only
+ * if there are to be more: -EADDRINUSE, -ERANGE, with the cause logged. */
+int ctl_iface_count_ports(struct ctl_iface *i, uint8_t was, uint8_t is);
+/* Lets go of ports whose time is over; returns when the next time is. */
+uint64_t ctl_iface_free_ports(struct ctl_iface *i);
 int ctl_iface_set_mtu(struct ctl_iface *i, uint16_t mtu);
 /* Also removes a peer that has the new public key as its own. key NULL: none. */
 void ctl_iface_set_key(struct ctl_iface *i, const uint8_t *key);
@@ -176,6 +185,8 @@ struct ctl_peer *ctl_peer_find(const struct ctl_iface *i, const uint8_t *public_
 /* The peer after this one in the order of adding (NULL: the first), also if it was removed lately;
  * NULL: no more. For readers that come back for more, while peers come and go. */
 struct ctl_peer *ctl_peer_after(const struct ctl_iface *i, const uint8_t *public_key);
+/* Fails as ctl_iface_count_ports(), with nothing changed. */
+int ctl_peer_set_source_ports(struct ctl_peer *p, uint8_t n);
 void ctl_peer_set_endpoint(struct ctl_peer *p, const struct cf_endpoint *e);
 int ctl_peer_allow(struct ctl_peer *p, const struct cf_prefix *prefix);
 int ctl_peer_disallow(struct ctl_peer *p, const struct cf_prefix *prefix);
@@ -195,6 +206,8 @@ void ctl_peer_refuse_staged(struct ctl_peer *p, enum dp_drop reason);
 /* A session to send with exists and is not used up. */
 bool ctl_peer_usable(const struct ctl_peer *p);
 
+/* Its packets come from elsewhere: the new way, and what waited goes there. */
+void ctl_peer_moved(struct ctl_peer *p);
 /* Works the way out anew and publishes it. */
 void ctl_peer_update_way(struct ctl_peer *p);
 /* A neighbour of any peer changed, or did not answer. */

@@ -78,7 +78,7 @@ void ctl_emit(struct ctl_iface *i, struct ctl_peer *peer, const struct wg_endpoi
 
 	if (to->family == 0)
 		return;
-	rc = ctl_linux_way(i->ctl->netlink, to, i->dp->listen_port, i->fwmark, &way);
+	rc = ctl_linux_way(i->ctl->netlink, to, i->guard.port, i->fwmark, &way);
 	if (rc != 0) {
 		ctl_log_limited(&limit, CTL_WARNING, "%s: no way to send a handshake message: %s",
 				i->name, strerror(-rc));

@@ -1,5 +1,5 @@
 /*
- * The sockets that keep a WireGuard port in Linux. Called by control. The filter is attached before
+ * The sockets that keep WireGuard ports in Linux. Called by control. The filter is attached before
  * the socket is bound: no packet ever reaches a queue, Linux finds a socket and stays silent.
  */
 #include "control/guard.h"
@@ -59,7 +59,15 @@ static uint16_t bound_port(int fd)
 	return ntohs(sa.sin6_port);
 }
 
-static int try_port(struct ctl_guard *g, uint16_t port)
+static void close_fds(const struct ctl_guard_fds *fds)
+{
+	close(fds->v4);
+	if (fds->v6 >= 0)
+		close(fds->v6);
+}
+
+/* port 0: Linux picks one. */
+static int open_fds(struct ctl_guard_fds *fds, uint16_t port)
 {
 	int fd4, fd6;
 
@@ -73,27 +81,80 @@ static int try_port(struct ctl_guard *g, uint16_t port)
 		close(fd4);
 		return fd6;
 	}
-	*g = (struct ctl_guard){.fd4 = fd4, .fd6 = fd6 < 0 ? -1 : fd6, .port = port};
+	*fds = (struct ctl_guard_fds){.v4 = fd4, .v6 = fd6 < 0 ? -1 : fd6};
 	return 0;
 }
 
-int ctl_guard_open(struct ctl_guard *g, uint16_t port)
+static bool holds(const struct ctl_guard *g, uint16_t port)
+{
+	return (uint16_t)(port - g->port) < g->n;
+}
+
+static struct ctl_guard_fds *fds_of(struct ctl_guard *g, uint16_t port)
+{
+	return &g->fds[(uint16_t)(port - g->port)];
+}
+
+/* Closes what `of` holds and `but` does not. */
+static void close_others(struct ctl_guard *of, const struct ctl_guard *but)
+{
+	for (uint16_t i = 0; i < of->n; i++)
+		if (!holds(but, (uint16_t)(of->port + i)))
+			close_fds(&of->fds[i]);
+}
+
+/* Builds `to`, with the sockets of `from` where it has them. On failure to->port is the port that
+ * could not be had. */
+static int take_ports(struct ctl_guard *to, struct ctl_guard *from, uint16_t port, uint16_t n)
+{
+	int rc = 0;
+
+	*to = (struct ctl_guard){.port = port};
+	while (rc == 0 && to->n < n) {
+		uint16_t next = (uint16_t)(to->port + to->n);
+
+		if (port == 0 && to->n > 0 && next == 0)
+			rc = -EADDRINUSE; /* behind the last one */
+		else if (next != 0 && holds(from, next))
+			to->fds[to->n] = *fds_of(from, next);
+		else
+			rc = open_fds(&to->fds[to->n], next);
+		if (rc == 0 && to->port == 0)
+			to->port = bound_port(to->fds[0].v4);
+		to->n += rc == 0;
+	}
+	if (rc == 0)
+		return 0;
+	close_others(to, from);
+	to->port = (uint16_t)(to->port + to->n);
+	to->n = 0;
+	return rc;
+}
+
+int ctl_guard_move(struct ctl_guard *g, uint16_t port, uint16_t n)
 {
 	int err = -EADDRINUSE;
+	struct ctl_guard to;
 
-	*g = (struct ctl_guard){.fd4 = -1, .fd6 = -1};
+	if (port + n > UINT16_MAX + 1) {
+		ctl_log(CTL_ERROR, "UDP ports %u to %u: the last one is 65535", port, port + n - 1);
+		return -ERANGE;
+	}
 	for (int i = 0; i < (port ? 1 : RANDOM_PORT_TRIES) && err == -EADDRINUSE; i++)
-		err = try_port(g, port);
-	if (err)
-		ctl_log(CTL_ERROR, "UDP port %u: %s", port, strerror(-err));
-	return err;
+		err = take_ports(&to, g, port, n);
+	if (err) {
+		ctl_log(CTL_ERROR, "UDP port %u: %s", to.port, strerror(-err));
+		return err;
+	}
+	close_others(g, &to);
+	*g = to;
+	return 0;
 }
 
 void ctl_guard_close(struct ctl_guard *g)
 {
-	if (g->fd4 >= 0)
-		close(g->fd4);
-	if (g->fd6 >= 0)
-		close(g->fd6);
-	*g = (struct ctl_guard){.fd4 = -1, .fd6 = -1};
+	static const struct ctl_guard nothing;
+
+	close_others(g, &nothing);
+	*g = nothing;
 }

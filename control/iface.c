@@ -11,6 +11,9 @@
 #include "control/log.h"
 
 #define UAPI_DIRECTORY "/var/run/wireguard"
+/* A port that no peer needs any more is received on for some time: the far end answers to it until
+ * it has heard us from another. Within this time a passive keepalive answers what it sends. */
+#define FREE_AFTER_NS (15 * WG_NS_PER_S)
 
 struct ctl_iface *ctl_iface_by_name(const struct ctl *c, const char *name)
 {
@@ -64,7 +67,6 @@ struct ctl_iface *ctl_iface_new(struct ctl *c, const char *name, uint16_t mtu)
 		return NULL;
 	i->ctl = c;
 	i->mtu = mtu;
-	i->guard.fd4 = i->guard.fd6 = -1;
 	TAILQ_INIT(&i->peers);
 	snprintf(i->name, sizeof(i->name), "%s", name);
 	i->hs = hs_device_new(&ctl_hs_ops, i);
@@ -105,7 +107,7 @@ void ctl_iface_free(struct ctl_iface *i)
 	c->ifaces[i->dp->id] = NULL;
 	ctl_unwatch(c, cf_uapi_fd(i->uapi));
 	cf_uapi_close(i->uapi);
-	dp_publish_listen_port(i->dp, 0);
+	dp_publish_listen(i->dp, 0, 0);
 	ctl_linux_unbind_iface(c->netlink, i->dp);
 	ctl_face_remove_tun(c->face, i->dp->id);
 	ctl_guard_close(&i->guard);
@@ -121,9 +123,87 @@ void ctl_iface_ways_anew(struct ctl_iface *i)
 	i->way_cursor = TAILQ_FIRST(&i->peers);
 }
 
+/* How many ports are listened on: as many as that peer is sent to from that has most. */
+static uint16_t most_ports(const struct ctl_iface *i)
+{
+	uint16_t n = CF_SOURCE_PORTS_MAX;
+
+	while (n > 1 && i->n_with_ports[n] == 0)
+		n--;
+	return n;
+}
+
+/* What another interface no longer needs is given to this one. */
+static void take_from_others(struct ctl_iface *i, uint16_t port, uint16_t n)
+{
+	for (unsigned int k = 0; k < DP_IFACES_MAX; k++) {
+		struct ctl_iface *other = i->ctl->ifaces[k];
+
+		if (other == NULL || other == i || other->ports_until_ns == 0 ||
+		    port >= other->guard.port + other->guard.n || other->guard.port >= port + n)
+			continue;
+		other->ports_until_ns = i->ctl->now.mono_ns;
+		ctl_iface_free_ports(other);
+	}
+}
+
+/* A port is held as long as workers receive on it. */
+static int listen_on(struct ctl_iface *i, uint16_t port, uint16_t n)
+{
+	int rc;
+
+	if (port == i->guard.port && n < i->guard.n)
+		dp_publish_listen(i->dp, port, n);
+	else if (port != 0)
+		take_from_others(i, port, n);
+	rc = ctl_guard_move(&i->guard, port, n);
+	if (rc != 0)
+		return rc;
+	dp_publish_listen(i->dp, i->guard.port, i->guard.n);
+	i->ports_until_ns = 0;
+	return 0;
+}
+
+static void count(struct ctl_iface *i, uint8_t was, uint8_t is)
+{
+	i->n_with_ports[was] -= was > 1;
+	i->n_with_ports[is] += is > 1;
+}
+
+int ctl_iface_count_ports(struct ctl_iface *i, uint8_t was, uint8_t is)
+{
+	uint16_t before = most_ports(i), n;
+	int rc = 0;
+
+	count(i, was, is);
+	n = most_ports(i);
+	if (i->guard.n == 0)
+		return 0;
+	if (n > i->guard.n)
+		rc = listen_on(i, i->guard.port, n);
+	else if (n == i->guard.n)
+		i->ports_until_ns = 0;
+	else if (n < before)
+		i->ports_until_ns = i->ctl->now.mono_ns + FREE_AFTER_NS;
+	if (rc != 0)
+		count(i, is, was);
+	return rc;
+}
+
+uint64_t ctl_iface_free_ports(struct ctl_iface *i)
+{
+	if (i->ports_until_ns == 0)
+		return UINT64_MAX;
+	if (i->ctl->now.mono_ns < i->ports_until_ns)
+		return i->ports_until_ns;
+	i->ports_until_ns = 0;
+	/* Fewer of the same can be had always. */
+	listen_on(i, i->guard.port, most_ports(i));
+	return UINT64_MAX;
+}
+
 int ctl_iface_set_listen_port(struct ctl_iface *i, uint16_t port)
 {
-	struct ctl_guard guard = {-1, -1, 0};
 	struct ctl_peer *p;
 	int rc;
 
@@ -131,13 +211,10 @@ int ctl_iface_set_listen_port(struct ctl_iface *i, uint16_t port)
 		i->listen_port_wanted = port;
 		return 0;
 	}
-	rc = ctl_guard_open(&guard, port);
+	rc = listen_on(i, port, most_ports(i));
 	if (rc != 0)
 		return rc;
-	ctl_guard_close(&i->guard);
-	i->guard = guard;
 	i->listen_port_wanted = port;
-	dp_publish_listen_port(i->dp, guard.port);
 	/* The local address is forgotten with the socket that it belonged to (protocol 4.7). */
 	TAILQ_FOREACH (p, &i->peers, link) {
 		struct wg_endpoint to = *hs_peer_endpoint(p->hs);

@@ -17,6 +17,11 @@
 #include "dataplane/allowed.h"
 #include "dataplane/session.h"
 
+/* See ctl_peer_moved(). A peer behind a NAT that let go of the port that we send to is without our
+ * packets for so long at most. */
+#define HOLD_MIN_NS WG_NS_PER_S
+#define HOLD_MAX_NS (8 * WG_NS_PER_S)
+
 static struct ctl_limit limit = {.every_ns = WG_NS_PER_S, .burst = 5};
 
 struct ctl_peer *ctl_peer_new(struct ctl_iface *i, const uint8_t public_key[CF_KEY_BYTES])
@@ -27,6 +32,7 @@ struct ctl_peer *ctl_peer_new(struct ctl_iface *i, const uint8_t public_key[CF_K
 	if (p == NULL)
 		return NULL;
 	p->iface = i;
+	p->source_ports = 1;
 	p->dp = dp_publish_peer(i->ctl->dp, i->dp, p);
 	if (p->dp == NULL) {
 		free(p);
@@ -94,6 +100,7 @@ void ctl_peer_remove(struct ctl_peer *p)
 		i->way_cursor = TAILQ_NEXT(p, link);
 	TAILQ_REMOVE(&i->peers, p, link);
 	i->n_peers--;
+	ctl_iface_count_ports(i, p->source_ports, 1);
 	dp_retire_peer(i->ctl->dp, p->dp, forget, p);
 }
 
@@ -254,8 +261,7 @@ void ctl_peer_update_way(struct ctl_peer *p)
 		return;
 	}
 	memset(&way, 0, sizeof(way));
-	p->way_error = ctl_linux_way(c->netlink, to, p->iface->dp->listen_port, p->iface->fwmark,
-				     &way);
+	p->way_error = ctl_linux_way(c->netlink, to, p->iface->guard.port, p->iface->fwmark, &way);
 	if (p->way_error != 0) {
 		/* The endpoint is known all the same: workers compare with it. */
 		way.out.endpoint = *to;
@@ -267,12 +273,68 @@ void ctl_peer_update_way(struct ctl_peer *p)
 		if (to->has_local && !way.out.endpoint.has_local)
 			hs_peer_set_endpoint(p->hs, &way.out.endpoint);
 	}
+	way.out.source_ports = p->source_ports;
+	way.out.port_held = dp_out_tick(p->port_held_ns);
 	if (dp_publish_out(c->dp, p->dp, &way.out) != 0) {
 		ctl_log_limited(&limit, CTL_ERROR, "out of memory for a peer's way out");
 		return;
 	}
 	if (way.out.port_id != DP_PORT_NONE)
 		send_held(p);
+}
+
+/* Was it the port alone that the peer has changed? */
+static bool only_port(const struct ctl_peer *p)
+{
+	const struct dp_out *out = atomic_load_explicit(&p->dp->out, memory_order_relaxed);
+	struct wg_endpoint was;
+
+	if (out == NULL)
+		return false;
+	was = out->endpoint;
+	was.port = hs_peer_endpoint(p->hs)->port;
+	return memcmp(&was, hs_peer_endpoint(p->hs), sizeof(was)) == 0;
+}
+
+/*
+ * A peer that itself has source ports moves with each packet, and receives on all of them. If each
+ * move were followed, all packets to it would wait for it here. So after a change of the port alone
+ * the next such change is followed a second later, and if there is one as soon as that, the next
+ * two seconds later, and so on. A handshake message is followed at once.
+ */
+void ctl_peer_moved(struct ctl_peer *p)
+{
+	uint64_t now_ns = p->iface->ctl->now.mono_ns;
+
+	if (only_port(p)) {
+		bool again = now_ns < p->port_held_ns + HOLD_MIN_NS;
+
+		p->hold_ns = again ? RTE_MIN(2 * p->hold_ns, HOLD_MAX_NS) : HOLD_MIN_NS;
+		p->port_held_ns = now_ns + p->hold_ns;
+	}
+	ctl_peer_update_way(p);
+	ctl_peer_flush(p);
+}
+
+int ctl_peer_set_source_ports(struct ctl_peer *p, uint8_t n)
+{
+	uint8_t was = p->source_ports;
+	int rc = n > was ? ctl_iface_count_ports(p->iface, was, n) : 0;
+
+	if (rc != 0)
+		return rc;
+	p->source_ports = n;
+	ctl_peer_update_way(p);
+	if (n >= was)
+		return 0;
+	ctl_iface_count_ports(p->iface, was, n);
+	/* It answers to the port that it heard last, which may be no more: it shall hear another.
+	 */
+	if (ctl_peer_usable(p)) {
+		ctl_peer_stage_keepalive(p);
+		ctl_peer_flush(p);
+	}
+	return 0;
 }
 
 void ctl_peers_neighbour(struct ctl *c, uint32_t ifindex, int family, const uint8_t *addr,

@@ -193,6 +193,8 @@ static json_t *show_peer(const struct ctl_peer *p)
 		(json_int_t)t.rx_bytes, "tx_bytes", (json_int_t)t.tx_bytes, "rx_packets",
 		(json_int_t)t.rx_packets, "tx_packets", (json_int_t)t.tx_packets, "staged",
 		(int)p->staged_n, "attempts", (int)hs_peer_attempts(p->hs), "drops", show_drops(p));
+	if (p->source_ports > 1)
+		json_object_set_new(shown, "source_ports", json_integer(p->source_ports));
 	free(allowed);
 	return shown;
 }

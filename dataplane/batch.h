@@ -93,7 +93,8 @@ struct dp_note {
 	uint8_t ecn;	    /* outer ECN bits, for decap; inner ones while it is sealed */
 	uint8_t reason;	    /* enum dp_drop, for DP_ASK_ICMP */
 	uint8_t routed;	    /* has come from a port or a peer; its TTL has been counted down */
-	uint8_t pad[5];
+	uint8_t flow_port;  /* outer source port, counted from the listen port */
+	uint8_t pad[4];
 };
 
 #define DP_NOTE_BYTES 96

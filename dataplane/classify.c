@@ -38,7 +38,7 @@ struct around {
 	const struct dp_locals *locals;
 	struct {
 		struct dp_iface *iface;
-		uint16_t port;
+		struct dp_listen on;
 	} listens[DP_IFACES_MAX];
 	unsigned int n_listens;
 	/* the last address asked for: most of a batch have the same */
@@ -56,15 +56,15 @@ static void look_around(struct around *a, struct dp_worker *w)
 	for (unsigned int i = 0; i < DP_IFACES_MAX; i++) {
 		struct dp_iface *iface = atomic_load_explicit(&w->dp->ifaces[i],
 							      memory_order_acquire);
-		uint16_t port;
+		struct dp_listen on;
 
 		if (!iface)
 			continue;
-		port = atomic_load_explicit(&iface->listen_port, memory_order_relaxed);
-		if (port == 0)
+		on = atomic_load_explicit(&iface->listen, memory_order_relaxed);
+		if (on.n == 0)
 			continue;
 		a->listens[a->n_listens].iface = iface;
-		a->listens[a->n_listens++].port = port;
+		a->listens[a->n_listens++].on = on;
 	}
 }
 
@@ -121,7 +121,7 @@ static uint8_t udp(const struct around *a, struct dp_note *note, const uint8_t *
 		return TO_PUNT;
 	port = dp_load_be16(p + 2);
 	for (unsigned int i = 0; i < a->n_listens; i++) {
-		if (a->listens[i].port == port) {
+		if ((uint16_t)(port - a->listens[i].on.first) < a->listens[i].on.n) {
 			note->iface = a->listens[i].iface;
 			break;
 		}

@@ -63,15 +63,17 @@ static void look_up(struct dp_worker *w, struct dp_batch *b)
 
 /* Is a packet from where we send this peer's packets to, and did it reach us where we think that
  * the peer sends? */
-static bool endpoint_same(const struct rte_mbuf *m, const struct wg_endpoint *e)
+static bool endpoint_same(const struct rte_mbuf *m, const struct dp_out *out, uint64_t now_ns)
 {
 	const struct dp_note *note = dp_note(m);
+	const struct wg_endpoint *e = &out->endpoint;
 	const uint8_t *frame = dp_outer_frame(m);
 	const uint8_t *ip = frame + note->l3_off;
 	const uint8_t *udp = frame + note->payload_off - DP_UDP_BYTES;
 	size_t len = note->family == AF_INET ? 4 : 16;
 
-	return note->family == e->family && dp_load_be16(udp) == e->port &&
+	return note->family == e->family &&
+	       (dp_load_be16(udp) == e->port || dp_out_tick(now_ns) < out->port_held) &&
 	       memcmp(dp_ip_source(ip), e->addr, len) == 0 &&
 	       (!e->has_local || (note->port_id == e->local_port &&
 				  memcmp(dp_ip_destination(ip), e->local, len) == 0));
@@ -84,7 +86,7 @@ static void watch_endpoint(struct dp_worker *w, const struct rte_mbuf *m)
 	const struct dp_out *out = atomic_load_explicit(&peer->out, memory_order_acquire);
 	struct dp_event event = {.peer_ref = peer->ref, .kind = DP_EVENT_ROAMED};
 
-	if (likely(out && endpoint_same(m, &out->endpoint)))
+	if (likely(out && endpoint_same(m, out, w->now_ns)))
 		return;
 	if (atomic_load_explicit(&peer->roam_told, memory_order_relaxed) ||
 	    atomic_exchange_explicit(&peer->roam_told, true, memory_order_relaxed))

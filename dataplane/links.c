@@ -14,6 +14,7 @@
 #include <rte_ring_elem.h>
 #include <rte_udp.h>
 
+#include "dataplane/flow.h"
 #include "dataplane/publish.h"
 
 /* ---- bells ---- */
@@ -151,54 +152,19 @@ unsigned int dp_handshakes_waiting(const struct dp *dp)
 
 /* ---- to workers ---- */
 
-static uint64_t mix(uint64_t h, const void *p, size_t len)
+/* A keepalive has no flow: by its peer. */
+static uint64_t flow_of(const struct rte_mbuf *m)
 {
-	uint64_t v = 0;
+	uint64_t h = dp_flow_hash(rte_pktmbuf_mtod(m, const uint8_t *), rte_pktmbuf_data_len(m));
 
-	memcpy(&v, p, len);
-	h = (h ^ v) * UINT64_C(0x9e3779b97f4a7c15);
-	return h ^ h >> 32;
-}
-
-static bool has_ports(uint8_t proto)
-{
-	return proto == IPPROTO_TCP || proto == IPPROTO_UDP;
-}
-
-/* Addresses, protocol and ports of an inner packet; fragments of a packet go by addresses. */
-static uint64_t flow_hash(const struct rte_mbuf *m)
-{
-	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *);
-	uint16_t len = rte_pktmbuf_data_len(m);
-	uint8_t proto;
-	uint64_t h;
-	size_t ports;
-
-	if (len >= sizeof(struct rte_ipv4_hdr) && p[0] >> 4 == 4) {
-		bool fragment = ((p[6] & 0x3f) | p[7]) != 0;
-
-		h = mix(0, p + 12, 8);
-		proto = p[9];
-		ports = fragment ? len : (size_t)(p[0] & 0xf) * 4;
-	} else if (len >= sizeof(struct rte_ipv6_hdr) && p[0] >> 4 == 6) {
-		h = mix(mix(mix(mix(0, p + 8, 8), p + 16, 8), p + 24, 8), p + 32, 8);
-		proto = p[6];
-		ports = sizeof(struct rte_ipv6_hdr);
-	} else {
-		/* A keepalive: by its peer. */
-		uint64_t ref = dp_note(m)->peer_ref;
-
-		return mix(0, &ref, sizeof(ref));
-	}
-	h = mix(h, &proto, sizeof(proto));
-	return has_ports(proto) && ports + 4 <= len ? mix(h, p + ports, 4) : h;
+	return h ? h : dp_flow_mix(0, &dp_note(m)->peer_ref, sizeof(dp_note(m)->peer_ref));
 }
 
 /* Other packets by port, which keeps those of one port in order as well. */
 static struct dp_worker *worker_for(const struct dp *dp, const struct rte_mbuf *m)
 {
 	const struct dp_note *note = dp_note(m);
-	uint64_t h = note->ask == DP_ASK_ENCAP || note->ask == DP_ASK_SEAL ? flow_hash(m)
+	uint64_t h = note->ask == DP_ASK_ENCAP || note->ask == DP_ASK_SEAL ? flow_of(m)
 									   : note->port_id;
 
 	return dp->workers[h % dp->n_workers];

@@ -35,23 +35,36 @@ struct dp_prefixes {
  */
 struct dp_out {
 	struct wg_endpoint endpoint;
+	uint32_t port_held;  /* until this dp_out_tick() another port alone is no roaming */
 	uint32_t pseudo_sum; /* one's complement sum of the UDP pseudo header without the length */
 	uint16_t port_id;    /* port that it leaves by; DP_PORT_NONE: next hop not (yet) known */
 	uint16_t mtu;	     /* of the port: greatest outer IP packet */
+	uint16_t source_ports; /* data messages leave from so many, from that of the header on */
 	uint8_t header_bytes;
 	uint8_t l3_off;
 	uint8_t header[DP_OUT_HEADER_MAX_BYTES];
 };
+
+/* An eighth of a second of dp_worker.now_ns; 32 bits last for 18 years. */
+static inline uint32_t dp_out_tick(uint64_t ns)
+{
+	return (uint32_t)(ns >> 27);
+}
 
 static inline size_t dp_out_bytes(const struct dp_out *out)
 {
 	return offsetof(struct dp_out, header) + out->header_bytes;
 }
 
+/* The UDP ports that an interface receives on; first in host order, n 0: none. */
+struct dp_listen {
+	uint16_t first, n;
+};
+
 struct dp_iface {
 	uint16_t id;
 	char name[16];
-	_Atomic uint16_t listen_port; /* host order, 0: none */
+	_Atomic struct dp_listen listen; /* in one piece: there is no half a change */
 	_Atomic uint16_t mtu;
 	struct dp_allowed *allowed;
 };

@@ -84,15 +84,18 @@ static void free_iface(void *arg)
 void dp_retire_iface(struct dp *dp, struct dp_iface *iface)
 {
 	/* 1. no worker finds it by port or id */
-	atomic_store_explicit(&iface->listen_port, 0, memory_order_release);
+	dp_publish_listen(iface, 0, 0);
 	atomic_store_explicit(&dp->ifaces[iface->id], NULL, memory_order_release);
 	/* 2. RCU, free; its peers, queued before, have gone by then */
 	dp_reclaim_later(dp->reclaim, free_iface, iface);
 }
 
-void dp_publish_listen_port(struct dp_iface *iface, uint16_t port)
+void dp_publish_listen(struct dp_iface *iface, uint16_t first, uint16_t n)
 {
-	atomic_store_explicit(&iface->listen_port, port, memory_order_release);
+	struct dp_listen listen = {.first = first, .n = n};
+
+	assert(first + n <= UINT16_MAX + 1);
+	atomic_store_explicit(&iface->listen, listen, memory_order_release);
 }
 
 void dp_publish_mtu(struct dp_iface *iface, uint16_t mtu)

@@ -49,7 +49,8 @@ size_t dp_reclaim_poll(struct dp_reclaim *r);
 struct dp_iface *dp_publish_iface(struct dp *dp, const char *name, uint16_t mtu);
 /* Its peers have been removed before. */
 void dp_retire_iface(struct dp *dp, struct dp_iface *iface);
-void dp_publish_listen_port(struct dp_iface *iface, uint16_t port);
+/* n ports from first on, all below 65536; n 0: none. */
+void dp_publish_listen(struct dp_iface *iface, uint16_t first, uint16_t n);
 void dp_publish_mtu(struct dp_iface *iface, uint16_t mtu);
 
 /* NULL: out of memory. */

@@ -10,6 +10,7 @@
 
 #include <rte_mbuf.h>
 
+#include "dataplane/flow.h"
 #include "dataplane/ip.h"
 #include "dataplane/session.h"
 
@@ -86,6 +87,8 @@ static void patch_udp(struct rte_mbuf *m, uint8_t *udp, uint16_t udp_len, bool o
 	uint32_t pseudo_sum = out->pseudo_sum + rte_cpu_to_be_16(udp_len);
 	uint16_t sum;
 
+	if (unlikely(dp_note(m)->flow_port))
+		dp_store_be16(udp, (uint16_t)(dp_load_be16(udp) + dp_note(m)->flow_port));
 	dp_store_be16(udp + 4, udp_len);
 	memset(udp + 6, 0, 2);
 	sum = offload ? dp_sum_fold(pseudo_sum) : dp_udp_sum(udp, udp_len, pseudo_sum);
@@ -137,6 +140,16 @@ static uint32_t dress(const struct dp *dp, struct rte_mbuf *m)
 
 /* ---- the whole ---- */
 
+/* What is taken from the inner packet before it is encrypted in place. A keepalive has nothing. */
+static void look_inside(struct rte_mbuf *m)
+{
+	const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *);
+	struct dp_note *note = dp_note(m);
+
+	note->ecn = m->data_len ? dp_ip_ecn(ip) : 0;
+	note->flow_port = dp_flow_port(ip, m->data_len, note->out->source_ports);
+}
+
 void dp_seal_burst(const struct dp *dp, struct cr_aead *aead, const struct dp_batch *b,
 		   uint8_t found[DP_BATCH_MAX])
 {
@@ -151,8 +164,7 @@ void dp_seal_burst(const struct dp *dp, struct cr_aead *aead, const struct dp_ba
 		found[i] = DP_SEALED_FAILED;
 		if (unlikely(!wrap(m, &packets[n])))
 			continue;
-		/* Taken before it is encrypted in place; 0 for a keepalive. */
-		dp_note(m)->ecn = m->data_len ? dp_ip_ecn(rte_pktmbuf_mtod(m, uint8_t *)) : 0;
+		look_inside(m);
 		of[n++] = (uint8_t)i;
 	}
 	if (unlikely(n == 0))

@@ -32,12 +32,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
+	struct dp_out out;
+
 	(void)argc;
 	(void)argv;
 	test_eal_start();
 	path_open(&gateway, 1);
 	path_port(&gateway, 2, 0, 7, "wan7");
 	path_port(&gateway, 3, 1, 9, "lan9");
+	/* So that what Linux sends is looked at for its flow. */
+	out = path_out(&gateway, 1);
+	out.source_ports = 4;
+	if (dp_publish_out(gateway.dp, gateway.peers[1], &out) != 0)
+		abort();
+	dp_publish_listen(gateway.wg, PATH_LISTEN_PORT, 4);
 	buffers = rte_mempool_avail_count(gateway.dp->pool);
 	return 0;
 }

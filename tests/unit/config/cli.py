@@ -120,6 +120,7 @@ def test_counters_peer():
     out = lines("counters", "peer", key(1), "wg0")
     assert out[0] == "peer - on wg0" and out[1].split() == ["public", "key", key(1)], out
     assert "  received              12 packets, 1.50 KiB" in out, out
+    assert "  source ports          8" in out, out
     assert "  persistent keepalive  every 25 s" in out, out
     assert "  dropped               3 replay" in out, out
     # On the last page.

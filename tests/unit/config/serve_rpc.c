@@ -61,12 +61,13 @@ static json_t *peer(unsigned int i, const char *key)
 	if (i % 2 == 0)
 		snprintf(name, sizeof(name), "branch-%u", i);
 	return json_pack(
-		"{s:s, s:s, s:s, s:o, s:[s,s], s:i, s:b, s:i, s:s, s:I, s:I, s:i, s:i, s:o}",
+		"{s:s, s:s, s:s, s:o, s:[s,s], s:i, s:i, s:b, s:i, s:s, s:I, s:I, s:i, s:i, s:o}",
 		"interface", "wg0", "name", name, "public_key", key, "endpoint",
 		i ? json_string("198.51.100.7:51820") : json_null(), "allowed_ips", "10.8.0.0/24",
-		"2001:db8::/48", "persistent_keepalive", 25, "preshared_key", 1, "latest_handshake",
-		i ? 1000000000 : 0, "session", i ? "current" : "none", "rx_bytes", (json_int_t)1536,
-		"tx_bytes", (json_int_t)3 << 30, "rx_packets", 12, "tx_packets", 13, "drops",
+		"2001:db8::/48", "source_ports", 8, "persistent_keepalive", 25, "preshared_key", 1,
+		"latest_handshake", i ? 1000000000 : 0, "session", i ? "current" : "none",
+		"rx_bytes", (json_int_t)1536, "tx_bytes", (json_int_t)3 << 30, "rx_packets", 12,
+		"tx_packets", 13, "drops",
 		i == 1 ? json_pack("{s:i, s:i}", "replay", 3, "bad_tag", 4) : json_object());
 }
 

@@ -34,6 +34,7 @@ static const char *const kind_names[] = {
 	[CF_EDIT_PREFIX_REMOVE] = "prefix-remove",
 	[CF_EDIT_ADDRESS_REMOVE] = "address-remove",
 	[CF_EDIT_ROUTE_REMOVE] = "route-remove",
+	[CF_EDIT_PEER_FEWER_PORTS] = "fewer-ports",
 	[CF_EDIT_INTERFACE_ADD] = "interface-add",
 	[CF_EDIT_INTERFACE_MTU] = "mtu",
 	[CF_EDIT_INTERFACE_FWMARK] = "fwmark",
@@ -45,6 +46,7 @@ static const char *const kind_names[] = {
 	[CF_EDIT_PEER_PSK] = "psk",
 	[CF_EDIT_PEER_ENDPOINT] = "endpoint",
 	[CF_EDIT_PREFIX_ADD] = "prefix-add",
+	[CF_EDIT_PEER_MORE_PORTS] = "more-ports",
 	[CF_EDIT_PEER_KEEPALIVE] = "keepalive",
 	[CF_EDIT_ROUTE_ADD] = "route-add",
 };
@@ -121,6 +123,16 @@ static const struct {
 	 PEERS PEER_A "        persistent-keepalive: 9\n",
 	 "keepalive wg0 xTIB\n",
 	 {0, 0, 1}},
+	/* UDP ports are freed before others are taken, and taken where the listen port then is. */
+	{PEERS PEER_A "        source-ports: 4\n    listen-port: 5\n",
+	 PEERS PEER_A "        source-ports: 3\n    listen-port: 5\n",
+	 "fewer-ports wg0 xTIB\n",
+	 {0, 0, 1}},
+	{PEERS PEER_A "        source-ports: 4\n" PEER_B "    listen-port: 5\n",
+	 PEERS PEER_A PEER_B "        source-ports: 9\n    listen-port: 6\n",
+	 "fewer-ports wg0 xTIB\nlisten-port wg0\nmore-ports wg0 TrMv\n",
+	 {0, 0, 2, 0, 0, 1}},
+	{PEERS PEER_A, PEERS PEER_A "        source-ports: 1\n", "", {0}},
 	/* Two edits of a peer: one peer changed. Routes that follow the prefixes do not count. */
 	{PEERS PEER_A "        allowed-ips: [10.1.0.0/16, 10.2.0.0/16]\n",
 	 PEERS PEER_A "        allowed-ips: [10.2.0.0/16, 10.3.0.0/16]\n",
@@ -173,9 +185,10 @@ static const struct {
 	/* Everything new. */
 	{NULL,
 	 PEERS PEER_A "        name: a\n        endpoint: 1.2.3.4:5\n"
-		      "        persistent-keepalive: 5\n    fwmark: 3\n    mtu: 1300\n",
+		      "        persistent-keepalive: 5\n        source-ports: 2\n"
+		      "    listen-port: 5\n    fwmark: 3\n    mtu: 1300\n",
 	 "interface-add wg0\nfwmark wg0\nlisten-port wg0\npeer-add wg0 xTIB\nendpoint wg0 xTIB\n"
-	 "keepalive wg0 xTIB\n",
+	 "more-ports wg0 xTIB\nkeepalive wg0 xTIB\n",
 	 {1, 0, 0, 1}},
 	{NULL,
 	 "ports: {wan: {device: eth1, addresses: [1.1.1.1/24], routes: [{to: 10.0.0.0/8}]}}\n",
@@ -290,6 +303,7 @@ struct naive_peer {
 	char name[CF_PEER_NAME_BYTES];
 	uint8_t psk;
 	uint16_t endpoint_port, keepalive_s;
+	uint8_t source_ports;
 };
 
 struct naive_interface {
@@ -377,6 +391,7 @@ static void random_interface(uint64_t *seed, struct cf_interface *in)
 		peer->public_key[0] = (uint8_t)order[i];
 		peer->psk[5] = (uint8_t)pick(seed, 2);
 		peer->keepalive_s = (uint16_t)pick(seed, 2);
+		peer->source_ports = (uint8_t)(1 + pick(seed, 3));
 		snprintf(peer->name, sizeof(peer->name), "%s", pick(seed, 2) ? "x" : "");
 		if (pick(seed, 2))
 			peer->endpoint = (struct cf_endpoint){
@@ -454,6 +469,7 @@ static void naive_from_config(struct naive_interface *n, const struct cf_config 
 			peer->psk = from->psk[5];
 			peer->endpoint_port = from->endpoint.port;
 			peer->keepalive_s = from->keepalive_s;
+			peer->source_ports = from->source_ports;
 			for (size_t k = 0; k < from->allowed.n; k++)
 				to->owner[index_of(universe_prefix, N_PREFIXES,
 						   &from->allowed.at[k])] = from->public_key[0];
@@ -470,7 +486,7 @@ static void apply_to_peer(struct naive_interface *in, const struct cf_edit *e)
 	assert_int_equal(peer->there, e->kind != CF_EDIT_PEER_ADD);
 	switch (e->kind) {
 	case CF_EDIT_PEER_ADD:
-		*peer = (struct naive_peer){.there = true};
+		*peer = (struct naive_peer){.there = true, .source_ports = 1};
 		memcpy(peer->name, e->peer->name, sizeof(peer->name));
 		break;
 	case CF_EDIT_PEER_REMOVE:
@@ -487,6 +503,14 @@ static void apply_to_peer(struct naive_interface *in, const struct cf_edit *e)
 		break;
 	case CF_EDIT_PEER_ENDPOINT:
 		peer->endpoint_port = e->peer->endpoint.port;
+		break;
+	case CF_EDIT_PEER_FEWER_PORTS:
+		assert_true(e->peer->source_ports < peer->source_ports);
+		peer->source_ports = e->peer->source_ports;
+		break;
+	case CF_EDIT_PEER_MORE_PORTS:
+		assert_true(e->peer->source_ports > peer->source_ports);
+		peer->source_ports = e->peer->source_ports;
 		break;
 	case CF_EDIT_PEER_KEEPALIVE:
 		peer->keepalive_s = e->peer->keepalive_s;

@@ -313,6 +313,37 @@ static const struct {
 	{PEERS "      - public-key: " KEY_A "\n        persistent-keepalive: 65536\n",
 	 "gw.yaml:6: \"persistent-keepalive\" must be a number from 0 to 65535, not \"65536\"\n",
 	 NULL},
+	{PEERS "      - public-key: " KEY_A "\n        source-ports: 0\n",
+	 "gw.yaml:6: \"source-ports\" must be a number from 1 to 128, not \"0\"\n", NULL},
+	{PEERS "      - public-key: " KEY_A "\n        source-ports: 129\n",
+	 "gw.yaml:6: \"source-ports\" must be a number from 1 to 128, not \"129\"\n", NULL},
+	{PEERS "      - public-key: " KEY_A "\n        source-ports: 2\n",
+	 "gw.yaml:6: \"source-ports\" needs a \"listen-port\" that is given: interface wg0 has "
+	 "none\n",
+	 NULL},
+	{PEERS "      - public-key: " KEY_A "\n        source-ports: 2\n    listen-port: 0\n",
+	 "gw.yaml:6: \"source-ports\" needs a \"listen-port\" that is given: interface wg0 has "
+	 "none\n",
+	 NULL},
+	{PEERS "      - public-key: " KEY_A "\n      - public-key: " KEY_B
+	       "\n        source-ports: 8\n    listen-port: 65529\n",
+	 "gw.yaml:7: \"source-ports\" 8: ports from 65529 on end beyond 65535\n", NULL},
+	{WG0 "    listen-port: 5\n    peers: [{public-key: " KEY_A ", source-ports: 4}]\n"
+	     "  wg1:\n    listen-port: 8\n",
+	 "gw.yaml:7: ports 8 to 8 of interface wg1 overlap with 5 to 8 of interface wg0 (line 5): "
+	 "see "
+	 "\"source-ports\"\n",
+	 NULL},
+	{WG0 "    listen-port: 8\n  wg1:\n    listen-port: 5\n"
+	     "    peers:\n    - {public-key: " KEY_A ", source-ports: 4}\n",
+	 "gw.yaml:8: ports 5 to 8 of interface wg1 overlap with 8 to 8 of interface wg0 (line 4): "
+	 "see "
+	 "\"source-ports\"\n",
+	 NULL},
+	/* Said once. */
+	{WG0 "    listen-port: 5\n    peers: [{public-key: " KEY_A ", source-ports: 4}]\n"
+	     "  wg1:\n    listen-port: 5\n",
+	 "gw.yaml:7: \"listen-port\" 5 is that of interface wg0 already\n", NULL},
 	{PEERS "      - public-key: " KEY_A "\n        preshared-key-file: nope\n",
 	 "gw.yaml:6: nope: No such file or directory\n", NULL},
 	{PEERS "      - public-key: " KEY_A "\n        allowed-ips: 10.0.0.0/8\n",
@@ -457,7 +488,8 @@ static const char everything[] =
 	"        preshared-key-file: b.psk\n"
 	"      - public-key: " KEY_B "\n"
 	"        persistent-keepalive: off\n"
-	"  wg1: {routes: none, peers: }\n";
+	"        source-ports: 128\n"
+	"  wg1: {routes: none, listen-port: 51948, peers: }\n";
 
 static void check_prefix(const struct cf_prefix *p, const char *expected)
 {
@@ -513,7 +545,9 @@ static void test_everything(void **state)
 	assert_int_equal(peer->keepalive_s, 25);
 	cf_key_to_base64(text, peer->psk);
 	assert_string_equal(text, KEY_B);
+	assert_int_equal(peer->source_ports, 1);
 	assert_int_equal(wg0->peers[1].keepalive_s, 0);
+	assert_int_equal(wg0->peers[1].source_ports, 128);
 	assert_true(sodium_is_zero(wg0->peers[1].psk, CF_KEY_BYTES));
 	assert_int_equal(c->interfaces[1].route_policy, CF_ROUTES_NONE);
 	assert_int_equal(c->interfaces[1].n_peers, 0);

@@ -236,6 +236,7 @@ static void interfaces(void **state)
 {
 	struct dp *dp = whole_new(2);
 	struct dp_iface *wg[DP_IFACES_MAX];
+	struct dp_listen listen;
 
 	(void)state;
 	for (unsigned int i = 0; i < DP_IFACES_MAX; i++) {
@@ -249,9 +250,11 @@ static void interfaces(void **state)
 	}
 	assert_null(dp_publish_iface(dp, "more", 1420));
 	assert_int_equal(errno, ENOSPC);
-	dp_publish_listen_port(wg[7], 51820);
+	dp_publish_listen(wg[7], 51820, 4);
 	dp_publish_mtu(wg[7], 1280);
-	assert_int_equal(wg[7]->listen_port, 51820);
+	listen = atomic_load(&wg[7]->listen);
+	assert_int_equal(listen.first, 51820);
+	assert_int_equal(listen.n, 4);
 	assert_int_equal(wg[7]->mtu, 1280);
 	dp_count(&dp->workers[1]->iface_counters[7].rx, 5);
 	dp_retire_iface(dp, wg[7]);

@@ -229,7 +229,7 @@ void path_open(struct path *p, uint16_t n_workers)
 	assert_int_equal(dp_start_devices(p->dp, error, sizeof(error)), 0);
 	p->wg = dp_publish_iface(p->dp, "wg0", PATH_MTU);
 	assert_non_null(p->wg);
-	dp_publish_listen_port(p->wg, PATH_LISTEN_PORT);
+	dp_publish_listen(p->wg, PATH_LISTEN_PORT, 1);
 	open_routes(p);
 	for (unsigned int n = 1; n <= PATH_PEERS; n++)
 		open_peer(p, n);

@@ -188,7 +188,7 @@ static void fragments_go_to_control(void **state)
 		rte_pktmbuf_free(m);
 	}
 	/* Nobody listens: Linux may have them. */
-	dp_publish_listen_port(p.wg, 0);
+	dp_publish_listen(p.wg, 0, 0);
 	path_receive(&p, 0, &f);
 	m = path_for_linux(&p);
 	assert_non_null(m);
