@@ -3,16 +3,14 @@
  * the test says who does what when. What comes out must be what one worker makes of the same
  * packets, in the same order. With real threads: test_spread_threads.c.
  */
-#include "dataplane/spread.h"
+#include "tests/unit/unit.h"
 
 #include <netinet/in.h>
 
-#include <rte_cycles.h>
-
 #include "dataplane/open.h"
+#include "dataplane/spread.h"
 #include "tests/unit/dataplane/eal.h"
 #include "tests/unit/dataplane/path/path.h"
-#include "tests/unit/unit.h"
 
 #define INNER_BYTES 96
 #define SEQ_OFF	    (20 + 8) /* behind UDP */
