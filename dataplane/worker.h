@@ -96,7 +96,9 @@ struct dp_worker {
 	} port_counters[DP_PORTS_MAX];
 	_Atomic uint64_t events_lost; /* ring full; the worker reports again */
 	_Atomic uint64_t loops, idle_loops;
-	struct dp_spread_counters spreads;
+#define DP_SPREAD_FIELD(name, text) _Atomic uint64_t name;
+	DP_SPREADS(DP_SPREAD_FIELD)
+#undef DP_SPREAD_FIELD
 	struct dp_spread *spread; /* work that is shared out to other workers: spread.h */
 	/* frames collected per port until the end of the loop: see tx.c */
 	struct dp_batch *tx;	/* [DP_PORTS_MAX] */
