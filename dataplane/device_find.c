@@ -96,6 +96,7 @@ static int open_pci(struct dp_device *d, const struct rte_pci_addr *at,
 	static const char *const usable[] = {"vfio-pci",  "uio_pci_generic", "igb_uio",
 					     "mlx4_core", "mlx5_core",	     "gdma"};
 	char address[PCI_PRI_STR_SIZE + 1], path[64], driver[64];
+	int rc;
 
 	rte_pci_device_name(at, address, sizeof(address));
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", address);
@@ -105,8 +106,12 @@ static int open_pci(struct dp_device *d, const struct rte_pci_addr *at,
 				   address);
 	pci_driver(address, driver, sizeof(driver));
 	for (unsigned int i = 0; i < RTE_DIM(usable); i++) {
-		if (strcmp(driver, usable[i]) == 0)
-			return probe(d, "pci", address, "", error);
+		if (strcmp(driver, usable[i]) != 0)
+			continue;
+		rc = probe(d, "pci", address, "", error);
+		/* Others say where they were made, which is no property of theirs. */
+		d->node = rc == 0 ? rte_eth_dev_socket_id(d->eth_id) : DP_NODE_ANY;
+		return rc;
 	}
 	return device_fail(
 		error, -EBUSY,
