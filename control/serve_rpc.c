@@ -89,6 +89,19 @@ static void port_sums(const struct dp *dp, unsigned int port, uint64_t *rx, uint
 	}
 }
 
+static const char *link_text(const struct dp_link *l)
+{
+	switch (dp_link_state(l)) {
+	case DP_LINK_UP:
+		return "up";
+	case DP_LINK_DOWN:
+		return "down";
+	case DP_LINK_GONE:
+		return "gone";
+	}
+	return "";
+}
+
 static json_t *show_ports(const struct dp *dp)
 {
 	json_t *list = json_array();
@@ -101,13 +114,14 @@ static json_t *show_ports(const struct dp *dp)
 		port_sums(dp, k, &rx, &tx);
 		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", p->mac[0], p->mac[1],
 			 p->mac[2], p->mac[3], p->mac[4], p->mac[5]);
-		json_array_append_new(list,
-				      json_pack("{s:s, s:s, s:s, s:s, s:i, s:b, s:s, s:I, s:I}",
-						"name", p->name, "device", p->device, "driver",
-						p->driver, "mac", mac, "mtu", (int)p->mtu, "link",
-						(int)dp_port_link(p), "linux_interface",
-						p->shared ? p->device : p->name, "rx_packets",
-						(json_int_t)rx, "tx_packets", (json_int_t)tx));
+		json_array_append_new(
+			list, json_pack("{s:s, s:s, s:s, s:s, s:i, s:s, s:i, s:I, s:s, s:I, s:I}",
+					"name", p->name, "device", p->device, "driver", p->driver,
+					"mac", mac, "mtu", (int)p->mtu, "link", link_text(&p->link),
+					"speed_mbps", (int)p->link.speed_mbps, "link_changes",
+					(json_int_t)p->link.changes, "linux_interface",
+					p->shared ? p->device : p->name, "rx_packets",
+					(json_int_t)rx, "tx_packets", (json_int_t)tx));
 	}
 	return list;
 }

@@ -291,9 +291,16 @@ static void on_neighbour(void *ctx, uint32_t ifindex, int family, const uint8_t 
 	ctl_asked_neighbour(c->asked, ifindex, family, addr, mac);
 }
 
+static void on_link(void *ctx, uint32_t ifindex, bool gone)
+{
+	struct ctl *c = ctx;
+
+	ctl_links_changed(c->links, ifindex, gone);
+}
+
 static int start_face(struct start *s)
 {
-	static const struct ctl_linux_ops ops = {on_ways_changed, on_neighbour};
+	static const struct ctl_linux_ops ops = {on_ways_changed, on_neighbour, on_link};
 	struct ctl *c = s->c;
 	char error[256];
 	int rc;
@@ -344,6 +351,17 @@ static void stop_face(struct start *s)
 	ctl_face_free(c->face);
 	if (c->netlink != NULL)
 		ctl_linux_free(c->netlink);
+}
+
+static int start_links(struct start *s)
+{
+	s->c->links = ctl_links_new(s->c);
+	return s->c->links == NULL ? -ENOMEM : 0;
+}
+
+static void stop_links(struct start *s)
+{
+	ctl_links_free(s->c->links);
 }
 
 /* On a CPU of its own a worker goes before whatever else the kernel runs there. */
@@ -429,6 +447,7 @@ static const struct step {
 	{"data plane", start_dataplane, stop_dataplane},
 	{"ports", start_ports, stop_ports},
 	{"Linux face", start_face, stop_face},
+	{"links", start_links, stop_links},
 	{"workers", start_workers, stop_workers},
 	{"interfaces and peers", start_config, stop_config},
 };

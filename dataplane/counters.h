@@ -45,6 +45,7 @@
 	X(unresolved, "next hop did not answer ARP or neighbour discovery")                        \
 	X(fragment_timeout, "fragments did not complete in time, or were malformed")               \
 	X(outer_too_big, "encrypted packet could not be fragmented to the port's MTU")             \
+	X(link_down, "port has no link, or its device is gone")                                    \
 	X(tx_full, "port did not take it")                                                         \
 	X(stale, "handed to a worker for a peer, interface or port removed meanwhile")             \
 	X(peer_gone, "peer, interface or port was removed meanwhile")                              \

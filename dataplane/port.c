@@ -307,6 +307,7 @@ static int configure(struct dp_port *port, const struct rte_eth_dev_info *info, 
 
 	if (!port->shared)
 		conf.rxmode.mtu = mtu;
+	conf.intr_conf.rmv = (*info->dev_flags & RTE_ETH_DEV_INTR_RMV) != 0;
 	if (queues > 1 && (info->flow_type_rss_offloads & by_flow) != 0) {
 		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
 		conf.rx_adv_conf.rss_conf.rss_hf = info->flow_type_rss_offloads & by_flow;
@@ -423,12 +424,4 @@ void dp_port_close(struct dp_port *port)
 		dp_link_merge_on(port->device, port->gro_restore);
 	memset(port, 0, sizeof(*port));
 	port->eth_id = RTE_MAX_ETHPORTS;
-}
-
-bool dp_port_link(const struct dp_port *port)
-{
-	struct rte_eth_link link;
-
-	return rte_eth_link_get_nowait(port->eth_id, &link) == 0 &&
-	       link.link_status == RTE_ETH_LINK_UP;
 }

@@ -13,6 +13,8 @@
 
 #include <rte_mempool.h>
 
+#include "dataplane/link.h"
+
 #define DP_PORTS_MAX 32
 
 struct dp_port {
@@ -29,6 +31,7 @@ struct dp_port {
 	uint8_t gro_restore;	/* shared: receive offloads to turn on again; see port_linux.h */
 	uint16_t mtu_restore;	/* shared: MTU to set again; 0: unchanged */
 	bool made;		/* open has made the DPDK device, close removes it */
+	struct dp_link link;
 	char name[16];
 	char device[128]; /* as configured */
 	char driver[32];  /* DPDK's driver name */
@@ -46,6 +49,5 @@ int dp_port_open(struct dp_port *port, uint16_t id, const char *name, const char
 /* Stops, closes, undoes what open changed in Linux; but an interface that was set up stays up, for
  * addresses and routes may have come to depend on it. No worker may use it any more. */
 void dp_port_close(struct dp_port *port);
-bool dp_port_link(const struct dp_port *port);
 
 #endif

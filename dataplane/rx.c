@@ -12,7 +12,7 @@
 unsigned int dp_rx(struct dp_worker *w, struct dp_port *port, struct dp_batch *b)
 {
 	b->n = 0;
-	if (unlikely(w->id >= port->queues))
+	if (unlikely(w->id >= port->queues || dp_link_state(&port->link) == DP_LINK_GONE))
 		return 0;
 	b->n = rte_eth_rx_burst(port->eth_id, w->id, b->pkts, DP_BATCH_MAX);
 	if (b->n == 0)

@@ -15,6 +15,11 @@ static void flush(struct dp_worker *w, struct dp_port *port, struct dp_batch *b)
 {
 	uint16_t sent = 0;
 
+	if (unlikely(dp_link_state(&port->link) != DP_LINK_UP)) {
+		dp_drop(w, b->pkts, b->n, DP_DROP_link_down);
+		b->n = 0;
+		return;
+	}
 	if (likely(w->id < port->queues)) {
 		for (int i = 0; i < TX_TRIES && sent < b->n; i++)
 			sent += rte_eth_tx_burst(port->eth_id, w->id, b->pkts + sent,

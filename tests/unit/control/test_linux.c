@@ -97,7 +97,7 @@ static void settle(struct ctl_linux *l)
 
 static struct ctl_linux *mirror(struct dp *of)
 {
-	static const struct ctl_linux_ops ops = {on_ways, on_neighbour};
+	static const struct ctl_linux_ops ops = {on_ways, on_neighbour, NULL};
 	char error[256] = "";
 	struct ctl_linux *l = ctl_linux_new(of, &ops, NULL, error, sizeof(error));
 
