@@ -18,9 +18,11 @@
 
 #include "control/log.h"
 
-#define LOOK_EVERY_NS	UINT64_C(200000000)
-#define OPEN_EVERY_NS	UINT64_C(1000000000)
-#define PASS_EVERY_NS	UINT64_C(1000000) /* workers come round in some 100 us */
+#define LOOK_EVERY_NS UINT64_C(200000000)
+#define OPEN_EVERY_NS UINT64_C(1000000000)
+#define PASS_EVERY_NS UINT64_C(1000000) /* workers come round in some 100 us */
+/* A driver that has noticed, too, finishes what it began then on DPDK's interrupt thread. */
+#define LEAVE_NS	UINT64_C(100000000)
 #define NOTICE_EVERY_NS UINT64_C(10000000000)
 #define NOTICES_BURST	6
 
@@ -36,8 +38,10 @@ struct link {
 	enum phase phase;
 	bool deleted; /* Linux told that its interface does not exist any more */
 	uint64_t due_ns;
-	uint64_t token; /* LEAVING, RETURNING: of the workers that must have passed */
+	uint64_t opened_ns; /* or tried to be */
+	uint64_t token;	    /* LEAVING, RETURNING: of the workers that must have passed */
 	struct ctl_limit notices;
+	bool tried;	  /* and DPDK has told what there is to tell */
 	char reason[256]; /* why it could not be opened, as told last */
 };
 
@@ -88,6 +92,8 @@ static void set_state(const struct ctl_links *l, struct link *k, enum dp_link_st
 		atomic_store_explicit(&p->link.state, (uint8_t)state, memory_order_release);
 	if (change && !first)
 		p->link.changes++;
+	if (state == DP_LINK_UP)
+		k->tried = false;
 	if (change || first)
 		set_carrier(l, p, state == DP_LINK_UP);
 	if (change && !(first && state == DP_LINK_UP))
@@ -105,15 +111,16 @@ static void leave(const struct ctl_links *l, struct link *k)
 	k->reason[0] = '\0';
 }
 
-static void look(const struct ctl_links *l, struct link *k)
+static void look(const struct ctl_links *l, struct link *k, uint64_t now_ns)
 {
 	struct dp_link_report report;
 
 	dp_link_read(k->port, &report);
 	k->port->link.speed_mbps = report.speed_mbps;
-	if (k->deleted || report.state == DP_LINK_GONE)
+	if (k->deleted || report.state == DP_LINK_GONE ||
+	    (report.for_ever && now_ns - k->opened_ns >= OPEN_EVERY_NS))
 		leave(l, k);
-	else
+	else if (!report.for_ever || dp_link_state(&k->port->link) != DP_LINK_GONE)
 		set_state(l, k, report.state, false);
 }
 
@@ -144,14 +151,19 @@ static void give_again(struct ctl *c, const struct dp_port *p, uint32_t before)
 			p->name, strerror(-rc));
 }
 
-static void try_open(const struct ctl_links *l, struct link *k)
+static void try_open(const struct ctl_links *l, struct link *k, uint64_t now_ns)
 {
 	struct ctl *c = l->c;
 	const struct cf_port *f = configured(c, k->port->name);
 	uint32_t before = k->port->linux_ifindex;
 	char error[sizeof(k->reason)];
+	bool quietly;
 
-	if (dp_link_open(k->port, f == NULL ? 0 : f->mtu, c->dp->pool, error, sizeof(error)) != 0) {
+	k->opened_ns = now_ns;
+	quietly = k->tried;
+	k->tried = true;
+	if (dp_link_open(k->port, f == NULL ? 0 : f->mtu, c->dp->pool, quietly, error,
+			 sizeof(error)) != 0) {
 		/* Each cause once, not each second. */
 		if (strcmp(error, k->reason) != 0)
 			ctl_log_limited(&k->notices, CTL_INFO, "%s", error);
@@ -172,28 +184,35 @@ static bool passed(const struct ctl_links *l, const struct link *k)
 	return rte_rcu_qsbr_check(l->c->dp->rcu, k->token, false) == 1;
 }
 
+/* Of a port that is followed. */
+static uint64_t look_every_ns(const struct link *k)
+{
+	return k->port->bond.n > 0 ? k->port->bond.look_every_ms * UINT64_C(1000000)
+				   : LOOK_EVERY_NS;
+}
+
 /* Returns when it is to be called again. */
 static uint64_t advance(const struct ctl_links *l, struct link *k, uint64_t now_ns)
 {
 	switch (k->phase) {
 	case FOLLOWED:
-		look(l, k);
-		return now_ns + (k->phase == FOLLOWED ? LOOK_EVERY_NS : PASS_EVERY_NS);
+		look(l, k, now_ns);
+		return now_ns + (k->phase == FOLLOWED ? look_every_ns(k) : LEAVE_NS);
 	case LEAVING:
 		if (!passed(l, k))
 			return now_ns + PASS_EVERY_NS;
 		dp_link_close(k->port);
 		k->phase = AWAY;
-		/* fallthrough */
+		return k->opened_ns + OPEN_EVERY_NS;
 	case AWAY:
-		try_open(l, k);
+		try_open(l, k, now_ns);
 		return now_ns + (k->phase == AWAY ? OPEN_EVERY_NS : PASS_EVERY_NS);
 	case RETURNING:
 		if (!passed(l, k))
 			return now_ns + PASS_EVERY_NS;
 		k->phase = FOLLOWED;
-		look(l, k);
-		return now_ns + LOOK_EVERY_NS;
+		look(l, k, now_ns);
+		return now_ns + look_every_ns(k);
 	}
 	return UINT64_MAX;
 }

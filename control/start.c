@@ -98,7 +98,7 @@ static int choose_cpus(struct start *s)
 static bool has_pci(const struct cf_config *f)
 {
 	for (size_t k = 0; k < f->n_ports; k++)
-		if (cf_port_device(&f->ports[k]) == CF_DEVICE_PCI)
+		if (cf_port_has_pci(&f->ports[k]))
 			return true;
 	return false;
 }
@@ -134,14 +134,18 @@ static int start_settings(struct start *s)
 
 static int start_signals(struct start *s)
 {
-	sigset_t set;
+	sigset_t set, block;
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
-	/* Before any thread exists: all inherit it. SIGPIPE is for writes to clients that went. */
-	if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+	block = set;
+	for (int n = SIGRTMIN; n <= SIGRTMAX; n++)
+		sigaddset(&block, n);
+	/* Before any thread exists: all inherit it. SIGPIPE is for writes to clients that went;
+	 * real-time signals are a driver's, see dataplane/port_tap.h. */
+	if (pthread_sigmask(SIG_BLOCK, &block, NULL) != 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
 		return -errno;
 	s->c->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	s->c->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);

@@ -13,6 +13,7 @@
 
 #include <rte_dev.h>
 #include <rte_ethdev.h>
+#include <rte_log.h>
 #include <rte_pci.h>
 
 #include "dataplane/port.h"
@@ -83,6 +84,22 @@ static bool unplugged(const struct dp_port *port)
 	return access(path, F_OK) != 0;
 }
 
+/*
+ * DPDK's virtio-user and memif connect once, when they are opened: if the other end of the socket
+ * goes they have to be opened anew. Not so if they are the server, or if the other end is Linux's
+ * vhost.
+ */
+static bool connects_once(const struct dp_port *port)
+{
+	if (strcmp(port->driver, "net_virtio_user") == 0)
+		return strstr(port->device, "server=1") == NULL &&
+		       strstr(port->device, "path=/dev/") == NULL;
+	if (strcmp(port->driver, "net_memif") == 0)
+		return strstr(port->device, "role=server") == NULL &&
+		       strstr(port->device, "role=master") == NULL;
+	return false;
+}
+
 static void read_shared(const struct dp_port *port, struct dp_link_report *r)
 {
 	bool running = false;
@@ -107,8 +124,15 @@ void dp_link_read(const struct dp_port *port, struct dp_link_report *report)
 	}
 	if (unplugged(port) || rte_eth_link_get_nowait(port->eth_id, &link) != 0)
 		return;
-	report->state = link.link_status == RTE_ETH_LINK_UP ? DP_LINK_UP : DP_LINK_DOWN;
-	if (report->state == DP_LINK_UP && link.link_speed != RTE_ETH_SPEED_NUM_UNKNOWN)
+	if (port->bond.n > 0)
+		link.link_status = dp_bond_follow(&port->bond, port->eth_id);
+	if (link.link_status != RTE_ETH_LINK_UP) {
+		report->state = DP_LINK_DOWN;
+		report->for_ever = connects_once(port);
+		return;
+	}
+	report->state = DP_LINK_UP;
+	if (link.link_speed != RTE_ETH_SPEED_NUM_UNKNOWN)
 		report->speed_mbps = link.link_speed;
 }
 
@@ -122,6 +146,7 @@ void dp_link_close(struct dp_port *port)
 	dp_port_close(&old);
 	port->eth_id = RTE_MAX_ETHPORTS;
 	port->made = false;
+	port->bond.n = 0;
 	port->mtu_restore = 0;
 	port->gro_restore = 0;
 }
@@ -138,19 +163,25 @@ static void keep_mac(struct dp_port *port, const struct dp_port *fresh)
 		memcpy(port->mac, fresh->mac, sizeof(port->mac));
 }
 
-int dp_link_open(struct dp_port *port, uint16_t mtu, struct rte_mempool *pool, char *error,
-		 size_t error_size)
+int dp_link_open(struct dp_port *port, uint16_t mtu, struct rte_mempool *pool, bool quietly,
+		 char *error, size_t error_size)
 {
+	uint32_t level = rte_log_get_global_level();
 	struct dp_port fresh;
-	int rc = dp_port_open(&fresh, port->id, port->name, port->device, mtu, port->queues, pool,
-			      error, error_size);
+	int rc;
 
+	if (quietly)
+		rte_log_set_global_level(RTE_LOG_EMERG);
+	rc = dp_port_open(&fresh, port->id, port->name, port->device, mtu, port->queues, pool,
+			  error, error_size);
+	rte_log_set_global_level(level);
 	if (rc != 0)
 		return rc;
 	keep_mac(port, &fresh);
 	port->eth_id = fresh.eth_id;
 	port->tx_udp_cksum = fresh.tx_udp_cksum;
 	port->made = fresh.made;
+	port->bond = fresh.bond;
 	port->mtu_restore = fresh.mtu_restore;
 	port->gro_restore = fresh.gro_restore;
 	port->mtu_max = fresh.mtu_max;

@@ -45,6 +45,7 @@ struct dp_port;
 /* As the device, or Linux, says now. */
 struct dp_link_report {
 	enum dp_link_state state;
+	bool for_ever;	     /* down until it is closed and opened again */
 	uint32_t speed_mbps; /* 0: unknown, or not up */
 };
 void dp_link_read(const struct dp_port *port, struct dp_link_report *report);
@@ -61,9 +62,10 @@ void dp_link_close(struct dp_port *port);
 
 /*
  * Opens the device of a port anew, as dp_port_open() does with the same arguments. The port stays
- * gone for workers: its state is published by the caller. 0 or -errno with a sentence in error.
+ * gone for workers: its state is published by the caller. quietly: DPDK does not log what fails,
+ * for it has before. 0 or -errno with a sentence in error.
  */
-int dp_link_open(struct dp_port *port, uint16_t mtu, struct rte_mempool *pool, char *error,
-		 size_t error_size);
+int dp_link_open(struct dp_port *port, uint16_t mtu, struct rte_mempool *pool, bool quietly,
+		 char *error, size_t error_size);
 
 #endif

@@ -21,6 +21,7 @@
 
 #include "dataplane/batch.h"
 #include "dataplane/port_linux.h"
+#include "dataplane/port_tap.h"
 
 /* Descriptors asked for: some ms of small packets, so that a preempted worker loses none. */
 #define RING_DESCRIPTORS 1024
@@ -263,6 +264,42 @@ static int open_vdev(struct dp_port *port, const struct message *error)
 	return probe(port, "vdev", name, comma != NULL ? comma + 1 : "", error);
 }
 
+static int open_member(struct dp_port *bond, const char *device, const struct message *error)
+{
+	struct dp_port member = {.eth_id = RTE_MAX_ETHPORTS};
+	struct rte_pci_addr at;
+	int rc;
+
+	memcpy(member.name, bond->name, sizeof(member.name));
+	snprintf(member.device, sizeof(member.device), "%s", device);
+	rc = rte_pci_addr_parse(device, &at) == 0 ? open_pci(&member, &at, error)
+						  : open_vdev(&member, error);
+	if (rc != 0)
+		return rc;
+	bond->bond.members[bond->bond.n].eth_id = member.eth_id;
+	bond->bond.members[bond->bond.n++].made = member.made;
+	return 0;
+}
+
+static int open_bond(struct dp_port *port, const struct message *error)
+{
+	struct dp_bond_wish wish;
+	char why[256];
+	int rc = dp_bond_parse(port->device, &wish, why, sizeof(why));
+
+	if (rc != 0)
+		return fail(error, rc, "port %s: %s", port->name, why);
+	for (uint16_t i = 0; rc == 0 && i < wish.n_members; i++)
+		rc = open_member(port, wish.members[i], error);
+	if (rc != 0)
+		return rc;
+	rc = dp_bond_make(&wish, &port->bond, &port->eth_id, why, sizeof(why));
+	if (rc != 0)
+		return fail(error, rc, "port %s: %s", port->name, why);
+	port->made = true;
+	return own(port, port->eth_id, error);
+}
+
 /* By the form of the name: an interface that exists, a PCI address, a vdev, else an interface. */
 static int find_device(struct dp_port *port, uint16_t mtu, uint16_t queues,
 		       const struct rte_mempool *pool, const struct message *error)
@@ -272,6 +309,8 @@ static int find_device(struct dp_port *port, uint16_t mtu, uint16_t queues,
 	if (if_nametoindex(port->device) == 0) {
 		if (rte_pci_addr_parse(port->device, &at) == 0)
 			return open_pci(port, &at, error);
+		if (dp_bond_named(port->device))
+			return open_bond(port, error);
 		if (strchr(port->device, ',') != NULL || strncmp(port->device, "net_", 4) == 0)
 			return open_vdev(port, error);
 	}
@@ -342,6 +381,7 @@ static int start(struct dp_port *port)
 		return rc;
 	memcpy(port->mac, mac.addr_bytes, sizeof(port->mac));
 	rc = rte_eth_dev_start(port->eth_id);
+	dp_tap_ignore_signals();
 	if (rc != 0 || port->shared)
 		return rc;
 	/* Linux's side of a port of our own: its groups are not ours to know, neighbour discovery
@@ -418,6 +458,7 @@ void dp_port_close(struct dp_port *port)
 		if (port->made)
 			(void)rte_dev_remove(info.device);
 	}
+	dp_bond_close_members(&port->bond);
 	if (port->shared && port->mtu_restore != 0)
 		(void)dp_link_set_mtu(port->device, port->mtu_restore);
 	if (port->shared)

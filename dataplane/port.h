@@ -14,6 +14,7 @@
 #include <rte_mempool.h>
 
 #include "dataplane/link.h"
+#include "dataplane/port_bond.h"
 
 #define DP_PORTS_MAX 32
 
@@ -32,8 +33,9 @@ struct dp_port {
 	uint16_t mtu_restore;	/* shared: MTU to set again; 0: unchanged */
 	bool made;		/* open has made the DPDK device, close removes it */
 	struct dp_link link;
+	struct dp_bond bond;
 	char name[16];
-	char device[128]; /* as configured */
+	char device[260]; /* as configured */
 	char driver[32];  /* DPDK's driver name */
 };
 
