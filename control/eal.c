@@ -2,6 +2,8 @@
  * Starts DPDK's environment as this program wants it: no files left behind, hugepages if there are
  * any, one lcore for control and one per worker. Once, at start.
  */
+/* Hot unplug: as it is since DPDK 18.05. */
+#define ALLOW_EXPERIMENTAL_API
 #include "control/eal.h"
 
 #include <errno.h>
@@ -10,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <rte_dev.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_log.h>
@@ -92,10 +95,18 @@ int ctl_eal_start(const struct ctl_eal *e, bool hugepages)
 		ctl_log(CTL_ERROR, "DPDK does not start: %s", rte_strerror(rte_errno));
 		return -EIO;
 	}
+	/* A worker may be reading a PCI device's registers when it is pulled out: without this that
+	 * is a SIGBUS. */
+	if (e->pci && (rte_dev_event_monitor_start() != 0 || rte_dev_hotplug_handle_enable() != 0))
+		ctl_log(CTL_WARNING,
+			"DPDK can't follow devices: one that is pulled out ends this process");
 	return 0;
 }
 
 void ctl_eal_stop(void)
 {
+	/* Without effect if they were not started. */
+	(void)rte_dev_hotplug_handle_disable();
+	(void)rte_dev_event_monitor_stop();
 	rte_eal_cleanup();
 }

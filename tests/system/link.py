@@ -4,7 +4,7 @@ process at the other end of a memory port leaves and comes back, routes follow. 
 with its other ports, says what it sees, counts what is lost, and needs no restart."""
 import json
 
-from lib import net, process, scene, tap, traffic
+from lib import gateway, net, process, scene, tap, traffic
 
 # Pings are 50 ms apart; a change is noticed within 200 ms.
 NOTICED_SECONDS = 5
@@ -85,6 +85,56 @@ def index(namespace, device):
     return json.loads(namespace.out("ip", "-j", "link", "show", device))[0]["ifindex"]
 
 
+MEMORY = {
+    "vhost": ("net_vhost0,iface={0}", "net_virtio_user0,path={0}"),
+    "memif": ("net_memif0,role=server,socket={0},socket-abstract=no",
+              "net_memif0,role=client,socket={0},socket-abstract=no")}
+
+
+def has_carrier(namespace, device):
+    return "LOWER_UP" in json.loads(namespace.out("ip", "-j", "link", "show", device))[0]["flags"]
+
+
+def memory(t, kind):
+    """Two gateways joined by memory; each has a TAP for its port, which follows the link."""
+    places = [t.enter(net.Namespace(f"{kind}-{end}")) for end in ("server", "client")]
+    socket = t.path(f"{kind}.sock")
+    ends = [gateway.Gateway(t, place, {
+        "ports": {"mem": {"device": device.format(socket), "addresses": [f"10.9.0.{n + 1}/24"]}},
+        "interfaces": {}}, name=f"{kind}-{n}")
+        for n, (place, device) in enumerate(zip(places, MEMORY[kind]))]
+    for end in ends:
+        t.on_failure(end.describe)
+    server, client = ends
+    t.enter(server)
+    with t.case(f"{kind}: with nobody at the other end, Linux has no carrier"):
+        assert port(server, "mem")["link"] == "down", port(server, "mem")
+        assert not has_carrier(places[0], "mem")
+    t.enter(client)
+    with t.case(f"{kind}: with somebody there is link, for Linux, too"):
+        wait_link(server, "mem", "up")
+        process.wait_until(lambda: has_carrier(places[0], "mem"), "a carrier")
+        traffic.wait_reachable(places[0], "10.9.0.2")
+        traffic.ping(places[0], "10.9.0.2")
+    with t.case(f"{kind}: the client leaves and comes back"):
+        assert client.stop() == 0, client.log()[-2000:]
+        wait_link(server, "mem", "down")
+        process.wait_until(lambda: not has_carrier(places[0], "mem"), "no carrier")
+        client.start()
+        wait_link(server, "mem", "up")
+        traffic.wait_reachable(places[1], "10.9.0.1")
+        traffic.ping(places[0], "10.9.0.2")
+    with t.case(f"{kind}: the server leaves and comes back: the client opens its device anew"):
+        assert server.stop() == 0, server.log()[-2000:]
+        wait_link(client, "mem", "gone")
+        assert not has_carrier(places[1], "mem")
+        server.start()
+        wait_link(client, "mem", "up", 10)
+        wait_link(server, "mem", "up", 10)
+        traffic.wait_reachable(places[1], "10.9.0.1")
+        traffic.ping(places[0], "10.9.0.2")
+
+
 def test(t):
     s = scene.Scene(t)
     config = s.config()
@@ -117,6 +167,8 @@ def test(t):
         gw.expect_healthy()
         gw.expect_conserved()
         t.comment(json.dumps({k: n for k, n in gw.drops().items() if n}))
+    for kind in MEMORY:
+        memory(t, kind)
 
 
 tap.main(test)

@@ -313,6 +313,76 @@ static void shared(void **state)
 	close(tap);
 }
 
+/* A device of DPDK's goes and comes back under the port: what is the port's stays. */
+static void comes_back(void **state)
+{
+	struct dp *dp = whole_new(1);
+	struct dp_bell bell = {.fd = -1};
+	char error[512] = "";
+	uint8_t mac[6];
+	struct dp_port port;
+
+	(void)state;
+	assert_int_equal(open_port(dp, &port, "net_null0", 1300, 2, error, sizeof(error)), 0);
+	memcpy(mac, port.mac, sizeof(mac));
+	port.linux_ifindex = 77;
+	for (unsigned int round = 0; round < 3; round++) {
+		dp_link_watch(&port, &bell);
+		assert_int_equal(link_of(&port), DP_LINK_UP);
+		/* As DPDK's interrupt thread tells. */
+		port.link.removed = true;
+		assert_int_equal(link_of(&port), DP_LINK_GONE);
+		dp_link_close(&port);
+		assert_int_equal(rte_eth_dev_count_avail(), 0);
+		assert_int_equal(link_of(&port), DP_LINK_GONE);
+		assert_int_equal(dp_link_open(&port, 1300, dp->pool, false, error, sizeof(error)),
+				 0);
+		assert_int_equal(link_of(&port), DP_LINK_UP);
+		assert_int_equal(port.queues, 2);
+		assert_int_equal(port.mtu, 1300);
+		assert_int_equal(port.linux_ifindex, 77);
+		assert_memory_equal(port.mac, mac, sizeof(mac));
+		assert_string_equal(port.device, "net_null0");
+	}
+	dp_port_close(&port);
+	assert_int_equal(rte_eth_dev_count_avail(), 0);
+	dp_free(dp);
+}
+
+/* The same with an interface of Linux's: it is found by its name again. */
+static void shared_comes_back(void **state)
+{
+	int tap = own_namespace ? new_tap("t2") : -1;
+	struct dp_bell bell = {.fd = -1};
+	char error[512] = "";
+	struct dp_port port;
+	struct dp *dp;
+
+	(void)state;
+	if (tap < 0) {
+		print_message("# no right to make a network namespace and a TAP in it\n");
+		skip();
+	}
+	dp = whole_new(1);
+	assert_int_equal(open_port(dp, &port, "t2", 0, 1, error, sizeof(error)), 0);
+	dp_link_watch(&port, &bell);
+	assert_int_equal(link_of(&port), DP_LINK_UP);
+	close(tap);
+	assert_int_equal(link_of(&port), DP_LINK_GONE);
+	dp_link_close(&port);
+	assert_int_equal(dp_link_open(&port, 0, dp->pool, true, error, sizeof(error)), -ENODEV);
+	assert_non_null(strstr(error, "no network interface t2"));
+	tap = new_tap("t2");
+	assert_true(tap >= 0);
+	assert_int_equal(dp_link_open(&port, 0, dp->pool, true, error, sizeof(error)), 0);
+	assert_int_equal(port.linux_ifindex, if_nametoindex("t2"));
+	assert_int_equal(link_of(&port), DP_LINK_UP);
+	dp_port_close(&port);
+	assert_int_equal(rte_eth_dev_count_avail(), 0);
+	dp_free(dp);
+	close(tap);
+}
+
 /* An interface whose packets do not fit is left as it was. */
 static void shared_refused(void **state)
 {
@@ -341,9 +411,10 @@ static void shared_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(own_devices),	  cmocka_unit_test(made_elsewhere),
-		cmocka_unit_test(refused),	  cmocka_unit_test(shared),
-		cmocka_unit_test(shared_refused),
+		cmocka_unit_test(own_devices),	     cmocka_unit_test(made_elsewhere),
+		cmocka_unit_test(refused),	     cmocka_unit_test(shared),
+		cmocka_unit_test(shared_refused),    cmocka_unit_test(comes_back),
+		cmocka_unit_test(shared_comes_back),
 	};
 
 	own_namespace = unshare(CLONE_NEWNET) == 0;
