@@ -181,16 +181,6 @@ static void say_unopened(const struct cf_config *f)
 	}
 }
 
-static void say(struct cf_messages *errors, struct cf_messages *warnings)
-{
-	for (size_t k = 0; k < warnings->n; k++)
-		ctl_log(CTL_WARNING, "%s", warnings->at[k]);
-	for (size_t k = 0; k < errors->n; k++)
-		ctl_log(CTL_ERROR, "%s", errors->at[k]);
-	cf_messages_free(errors);
-	cf_messages_free(warnings);
-}
-
 bool ctl_check(struct ctl *c)
 {
 	struct cf_config *f = c->settings;
@@ -201,11 +191,11 @@ bool ctl_check(struct ctl *c)
 	int pid = running(f);
 
 	good = good && ctl_cpus_choose(&asked, &machine, &errors);
-	ctl_preflight(f, &errors);
+	ctl_preflight(f, pid, &errors);
 	if (pid == 0)
 		good &= ctl_memory_check(f, ctl_start_bytes(f), &hugepages, &errors, &warnings);
 	good &= errors.n == 0;
-	say(&errors, &warnings);
+	(void)ctl_log_messages(&errors, &warnings);
 	if (pid != 0)
 		printf("ports were not opened and memory was not counted: the gateway with pid %d "
 		       "runs on %s and has them\n",

@@ -83,6 +83,19 @@ void ctl_log(enum ctl_log_level level, const char *fmt, ...)
 	va_end(args);
 }
 
+bool ctl_log_messages(struct cf_messages *errors, struct cf_messages *warnings)
+{
+	bool good = errors->n == 0;
+
+	for (size_t k = 0; k < warnings->n; k++)
+		ctl_log(CTL_WARNING, "%s", warnings->at[k]);
+	for (size_t k = 0; k < errors->n; k++)
+		ctl_log(CTL_ERROR, "%s", errors->at[k]);
+	cf_messages_free(errors);
+	cf_messages_free(warnings);
+	return good;
+}
+
 void ctl_log_limited(struct ctl_limit *limit, enum ctl_log_level level, const char *fmt, ...)
 {
 	struct timespec t;

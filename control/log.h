@@ -5,6 +5,7 @@
 #ifndef CONTROL_LOG_H
 #define CONTROL_LOG_H
 
+#include "config/yaml.h"
 #include "control/limit.h"
 
 /* Numbers as syslog and the journal have them. */
@@ -25,5 +26,8 @@ void ctl_log(enum ctl_log_level level, const char *fmt, ...) __attribute__((form
 /* The same for what outsiders can provoke: at most as often as limit allows. */
 void ctl_log_limited(struct ctl_limit *limit, enum ctl_log_level level, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* Warnings, then errors, each a line; frees them. True: there was no error. */
+bool ctl_log_messages(struct cf_messages *errors, struct cf_messages *warnings);
 
 #endif

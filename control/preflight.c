@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "control/link_mtu.h"
+#include "control/pci_holder.h"
 #include "dataplane/pci.h"
 
 /* "file:line: port NAME: what" */
@@ -115,14 +116,23 @@ static void check_mtu(const struct cf_config *config, const struct cf_port *port
 				least, most);
 }
 
-static void check_pci(const struct cf_config *config, const struct cf_port *port,
+static void check_pci(const struct cf_config *config, const struct cf_port *port, int running,
 		      struct cf_messages *errors)
 {
 	char name[DP_PCI_NAME_BYTES], why[256];
+	int holder;
 
-	if (cf_port_device(port) == CF_DEVICE_PCI && if_nametoindex(port->device) == 0 &&
-	    dp_pci_usable(port->device, name, why, sizeof(why)) != 0)
+	if (cf_port_device(port) != CF_DEVICE_PCI || if_nametoindex(port->device) != 0)
+		return;
+	if (dp_pci_usable(port->device, name, why, sizeof(why)) != 0) {
 		add(errors, config, port, "%s", why);
+		return;
+	}
+	holder = ctl_pci_holder(name);
+	if (holder != 0 && holder != running)
+		add(errors, config, port,
+		    "PCI device %s is in use by process %d: stop that, or take another", name,
+		    holder);
 }
 
 /* net_pcap ends the program if there is nothing to read. */
@@ -136,11 +146,11 @@ static void check_pcap(const struct cf_config *config, const struct cf_port *por
 		add(errors, config, port, "rx_pcap=%s cannot be read: %s", path, strerror(errno));
 }
 
-void ctl_preflight(const struct cf_config *config, struct cf_messages *errors)
+void ctl_preflight(const struct cf_config *config, int running, struct cf_messages *errors)
 {
 	for (size_t k = 0; k < config->n_ports; k++) {
 		check_interface(config, &config->ports[k], errors);
-		check_pci(config, &config->ports[k], errors);
+		check_pci(config, &config->ports[k], running, errors);
 		check_mtu(config, &config->ports[k], errors);
 		check_pcap(config, &config->ports[k], errors);
 	}

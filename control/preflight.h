@@ -5,8 +5,9 @@
 #include "config/model.h"
 #include "config/yaml.h"
 
-/* Looks at each port's device in Linux; changes nothing, needs no rights. Lines into errors. */
-void ctl_preflight(const struct cf_config *config, struct cf_messages *errors);
+/* Looks at each port's device in Linux; changes nothing, needs no rights. running: pid of the
+ * gateway that has the ports of this file, 0: none. Lines into errors. */
+void ctl_preflight(const struct cf_config *config, int running, struct cf_messages *errors);
 
 /*
  * The Linux interface that a port uses: its device, or what a driver that works on one is given.

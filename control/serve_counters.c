@@ -8,7 +8,8 @@
 #include "control/serve_rpc.h"
 
 /* What a worker counts besides packets. */
-#define WORKER_COUNTERS(X) X(events_lost, "reports to control that had no room, and were repeated")
+#define WORKER_COUNTERS(X)                                                                         \
+	X(events_lost, "reports to control that had no room, and were repeated") DP_SPREADS(X)
 
 static json_t *show_counters(const struct dp_counters *k)
 {

@@ -12,6 +12,7 @@
 #include <rte_ethdev.h>
 
 #include "control/serve_rpc.h"
+#include "control/show_devices.h"
 
 #define QUEUES_MAX DP_WORKERS_MAX
 
@@ -58,18 +59,6 @@ json_t *ctl_serve_port_counters(const struct dp *dp)
 
 /* ---- the ports ---- */
 
-/* {"name": "text"} */
-static json_t *lacks(const struct dp_device *d, unsigned int n_workers)
-{
-	uint32_t bits = dp_device_lacks(d, n_workers);
-	json_t *all = json_object();
-
-	for (unsigned int l = 0; l < DP_LACK_N; l++)
-		if ((bits & UINT32_C(1) << l) != 0)
-			json_object_set_new(all, dp_lack_name(l), json_string(dp_lack_text(l)));
-	return all;
-}
-
 static const char *link_text(const struct dp_link *l)
 {
 	switch (dp_link_state(l)) {
@@ -101,8 +90,7 @@ static json_t *show_port(const struct dp *dp, const struct dp_port *p)
 		(int)d->link.speed_mbps, "link_changes", (json_int_t)d->link.changes,
 		"linux_interface", face, "rx_packets", (json_int_t)rx, "tx_packets", (json_int_t)tx,
 		"node", d->node < 0 ? json_null() : json_integer(d->node), "rx_queues",
-		(int)d->rx_queues, "tx_queues", (int)d->tx_queues, "lacks",
-		lacks(d, dp->n_workers));
+		(int)d->rx_queues, "tx_queues", (int)d->tx_queues, "lacks", ctl_show_lacks(dp, d));
 }
 
 json_t *ctl_serve_ports(const struct dp *dp)

@@ -18,6 +18,7 @@
 #include "config/yaml.h"
 #include "control/control.h"
 #include "control/log.h"
+#include "control/show_devices.h"
 #include "crypto/ct.h"
 
 #define PEERS_PER_PAGE 1000
@@ -133,12 +134,13 @@ static void call_show(void *ctx, const json_t *params, struct cf_rpc_answer *a)
 	for (unsigned int k = 0; k < DP_IFACES_MAX; k++)
 		if (c->ifaces[k] != NULL && (only == NULL || only == c->ifaces[k]))
 			json_array_append_new(ifaces, show_iface(c->ifaces[k]));
-	a->result = json_pack("{s:s, s:s, s:I, s:i, s:o, s:s, s:o, s:o}", "version", WGDP_VERSION,
-			      "config", c->settings->path, "uptime_s",
+	a->result = json_pack("{s:s, s:s, s:I, s:i, s:o, s:s, s:o, s:o, s:o}", "version",
+			      WGDP_VERSION, "config", c->settings->path, "uptime_s",
 			      (json_int_t)((c->now.mono_ns - c->started.mono_ns) / WG_NS_PER_S),
 			      "control", c->settings->control, "workers", show_workers(c->dp),
 			      "memory", c->hugepages ? "hugepages" : "pages", "ports",
-			      ctl_serve_ports(c->dp), "interfaces", ifaces);
+			      ctl_serve_ports(c->dp), "devices", ctl_show_devices(c->dp),
+			      "interfaces", ifaces);
 }
 
 /* ---- peers ---- */

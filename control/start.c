@@ -44,21 +44,7 @@ struct start {
 
 /* ---- the settings that the file leaves open ---- */
 
-/* What control/ has to say before anything is opened; true: nothing that keeps from starting. */
-static bool say(struct cf_messages *errors, struct cf_messages *warnings)
-{
-	bool good = errors->n == 0;
-
-	for (size_t k = 0; k < warnings->n; k++)
-		ctl_log(CTL_WARNING, "%s", warnings->at[k]);
-	for (size_t k = 0; k < errors->n; k++)
-		ctl_log(CTL_ERROR, "%s", errors->at[k]);
-	cf_messages_free(errors);
-	cf_messages_free(warnings);
-	return good;
-}
-
-/* CPUs that are not named, and what can be known of the ports by now. 0 or -errno. */
+/* CPUs that are not named, and what can be known of the ports before DPDK has them. */
 static int prepare(struct start *s)
 {
 	struct cf_config *f = s->c->settings;
@@ -69,12 +55,12 @@ static int prepare(struct start *s)
 	if (rc != 0)
 		return rc;
 	(void)ctl_cpus_choose(f, &machine, &errors);
-	ctl_preflight(f, &errors);
+	ctl_preflight(f, 0, &errors);
 	for (unsigned int k = 0; k < f->n_workers; k++) {
 		s->cpus[k] = f->workers[k];
 		s->lcores[k] = k + 1;
 	}
-	return say(&errors, &warnings) ? 0 : -EINVAL;
+	return ctl_log_messages(&errors, &warnings) ? 0 : -EINVAL;
 }
 
 static uint16_t greatest_mtu(const struct cf_config *f)
@@ -103,7 +89,7 @@ static int start_settings(struct start *s)
 	if (prctl(PR_SET_DUMPABLE, 0) != 0)
 		return -errno;
 #endif
-	return prepare(s);
+	return 0;
 }
 
 static int start_signals(struct start *s)
@@ -172,7 +158,7 @@ static int start_eal(struct start *s)
 	s->eal.mtu_max = greatest_mtu(f);
 	s->eal.config = f;
 	(void)ctl_memory_check(f, ctl_eal_bytes(&s->eal), &s->c->hugepages, &errors, &warnings);
-	if (!say(&errors, &warnings))
+	if (!ctl_log_messages(&errors, &warnings))
 		return -ENOMEM;
 	rc = ctl_eal_start(&s->eal, s->c->hugepages);
 	s->eal_runs = rc == 0;
@@ -380,6 +366,7 @@ static const struct step {
 	{"settings", start_settings, NULL, true},
 	{"signals", start_signals, stop_signals, true},
 	{"control socket", start_rpc, stop_rpc, false},
+	{"CPUs and devices", prepare, NULL, true},
 	{"DPDK", start_eal, stop_eal, true},
 	{"data plane", start_dataplane, stop_dataplane, true},
 	{"ports", start_ports, stop_ports, true},

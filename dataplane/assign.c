@@ -40,7 +40,8 @@ static void give(struct dp_worker *w, struct dp_device *device, const struct dp_
 		device->tx[pair->tx].shared = true;
 	if (pair->rx == DP_QUEUE_NONE)
 		return;
-	w->polls[w->n_polls++] = (struct dp_poll){.device = device, .queue = pair->rx};
+	w->polls[w->n_polls].device = device;
+	w->polls[w->n_polls++].queue = pair->rx;
 	w->few_queues |= pair->few;
 }
 

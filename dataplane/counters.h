@@ -78,19 +78,13 @@ const char *dp_drop_text(enum dp_drop d);
 	X(punt, "left to Linux")                                                                   \
 	X(consumed, "ended here: handshake messages, keepalives, packets that were fragmented")
 
-/* What a worker shares out to others, and does for them; see spread.h. */
+/* What a worker shares out to others, and does for them: fields of struct dp_worker; spread.h. */
 #define DP_SPREADS(X)                                                                              \
-	X(on, "times that it began to share its ciphers' work out")                                \
-	X(off, "times that it ended that")                                                         \
-	X(given, "packets whose opening or sealing was offered to other workers")                  \
-	X(own, "of these, packets that no other worker took")                                      \
-	X(helped, "packets opened or sealed for other workers")
-
-struct dp_spread_counters {
-#define DP_SPREAD_FIELD(name, text) _Atomic uint64_t name;
-	DP_SPREADS(DP_SPREAD_FIELD)
-#undef DP_SPREAD_FIELD
-};
+	X(spread_on, "times that it began to share its ciphers' work out")                         \
+	X(spread_off, "times that it ended that")                                                  \
+	X(spread_given, "packets whose opening or sealing was offered to other workers")           \
+	X(spread_own, "of these, packets that no other worker took")                               \
+	X(spread_helped, "packets opened or sealed for other workers")
 
 struct dp_counters {
 #define DP_FLOW_FIELD(name, text) _Atomic uint64_t name;

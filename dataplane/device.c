@@ -119,7 +119,6 @@ static int look_at(struct dp_device *d, uint16_t mtu, const struct rte_mempool *
 		return rc;
 	d->rx_queues_max = info.max_rx_queues;
 	d->tx_queues_max = info.max_tx_queues;
-	d->node = rte_eth_dev_socket_id(d->eth_id);
 	find_offloads(d, &info);
 	return 0;
 }

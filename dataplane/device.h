@@ -40,7 +40,7 @@ struct dp_device {
 	uint16_t first_port;
 	uint16_t n_ports;
 	uint16_t mtu; /* greatest IP packet of any of its ports: buffers hold no more */
-	int node;     /* NUMA node, DP_NODE_ANY: none or unknown */
+	int node;     /* NUMA node of a PCI device, DP_NODE_ANY: none or unknown */
 	bool shared;  /* Linux keeps the interface and sees every frame itself */
 	bool tagged;  /* it has a port with a VLAN */
 	bool far;     /* on another node than any worker */

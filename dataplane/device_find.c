@@ -83,8 +83,12 @@ static int open_pci(struct dp_device *d, const struct device_error *error)
 	char name[DP_PCI_NAME_BYTES], why[256];
 	int rc = dp_pci_usable(d->device, name, why, sizeof(why));
 
-	return rc == 0 ? probe(d, "pci", name, "", error)
-		       : device_fail(error, rc, "port %s: %s", d->port, why);
+	if (rc != 0)
+		return device_fail(error, rc, "port %s: %s", d->port, why);
+	rc = probe(d, "pci", name, "", error);
+	/* Others say where they were made, which is no property of theirs. */
+	d->node = rc == 0 ? rte_eth_dev_socket_id(d->eth_id) : DP_NODE_ANY;
+	return rc;
 }
 
 /* Frames that hold the interface's packets, and a ring of them that is neither short nor huge. */

@@ -9,7 +9,7 @@
 #include <rte_ethdev.h>
 #include <rte_prefetch.h>
 
-unsigned int dp_rx(struct dp_worker *w, const struct dp_poll *poll, struct dp_batch *b)
+unsigned int dp_rx(struct dp_worker *w, struct dp_poll *poll, struct dp_batch *b)
 {
 	b->n = 0;
 	if (unlikely(dp_link_state(&poll->device->link) == DP_LINK_GONE))
@@ -18,6 +18,7 @@ unsigned int dp_rx(struct dp_worker *w, const struct dp_poll *poll, struct dp_ba
 	if (b->n == 0)
 		return 0;
 	dp_count(&w->counters.rx, b->n);
+	dp_count(&poll->rx, b->n);
 	for (unsigned int i = 0; i < b->n; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(b->pkts[i], void *));
 	for (unsigned int i = 0; i < b->n; i++) {

@@ -108,7 +108,7 @@ void dp_spread_give(struct dp_worker *w, const struct dp_batch *b, enum dp_job_k
 	job->kind = (uint8_t)kind;
 	job->epoch = s->epoch;
 	s->in_epoch[s->epoch]++;
-	dp_count(&w->spreads.given, b->n);
+	dp_count(&w->spread_given, b->n);
 	atomic_store_explicit(&s->given, number + 1, memory_order_release);
 }
 
@@ -136,7 +136,7 @@ static unsigned int take_back(struct dp_worker *w)
 		prefetch(&b);
 		s->load.helped_jobs++;
 	} else {
-		dp_count(&w->spreads.own, n);
+		dp_count(&w->spread_own, n);
 		s->load.own_jobs++;
 	}
 	s->head++;
@@ -217,14 +217,14 @@ void dp_spread_begin(struct dp_worker *w)
 	if (wanted && !s->on) {
 		hold(w, true);
 		s->on = true;
-		dp_count(&w->spreads.on, 1);
+		dp_count(&w->spread_on, 1);
 		announce(w, true);
 	} else if (!wanted && s->head == given_by(s)) {
 		/* Only when all is back: what is not given any more must not overtake. */
 		announce(w, false);
 		s->on = false;
 		hold(w, false);
-		dp_count(&w->spreads.off, 1);
+		dp_count(&w->spread_off, 1);
 		return;
 	}
 	pass(w);
@@ -250,7 +250,7 @@ static unsigned int help(struct dp_worker *w)
 			n = do_one(w, owner->spread);
 			if (n == 0)
 				continue;
-			dp_count(&w->spreads.helped, n);
+			dp_count(&w->spread_helped, n);
 			return n;
 		}
 	}

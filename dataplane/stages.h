@@ -11,7 +11,7 @@
 #include "dataplane/worker.h"
 
 /* rx.c: polls one of this worker's queues. Notes are zeroed, port_id is some port of the device. */
-unsigned int dp_rx(struct dp_worker *w, const struct dp_poll *poll, struct dp_batch *b);
+unsigned int dp_rx(struct dp_worker *w, struct dp_poll *poll, struct dp_batch *b);
 
 /*
  * classify.c: Ethernet, VLAN, IP, UDP, first four bytes. Every length of the outer packet is proved

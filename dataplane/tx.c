@@ -57,6 +57,7 @@ static bool flush(struct dp_worker *w, struct dp_port *port, struct dp_batch *b)
 	leave_queue(&device->tx[queue]);
 	dp_count(&w->counters.tx, sent);
 	dp_count(&w->port_counters[port->id].tx, sent);
+	dp_count(&w->tx_sent[device->id], sent);
 	if (sent < b->n)
 		dp_drop(w, b->pkts + sent, b->n - sent, DP_DROP_tx_full);
 	empty(w, port, b);

@@ -61,6 +61,7 @@ struct dp;
 struct dp_poll {
 	struct dp_device *device;
 	uint16_t queue;
+	_Atomic uint64_t rx; /* packets received from it: the worker writes */
 };
 
 struct dp_worker {
@@ -73,7 +74,8 @@ struct dp_worker {
 	struct dp_poll polls[DP_DEVICES_MAX];
 	uint16_t n_polls;
 	bool few_queues; /* it polls a device that has no receive queue for some other worker */
-	uint16_t tx_queues[DP_DEVICES_MAX]; /* where it sends, by device */
+	uint16_t tx_queues[DP_DEVICES_MAX];	  /* where it sends, by device */
+	_Atomic uint64_t tx_sent[DP_DEVICES_MAX]; /* packets that it has sent there */
 	struct cr_aead *aead;
 	uint64_t now_ns; /* CLOCK_BOOTTIME, read once per loop */
 
@@ -94,7 +96,9 @@ struct dp_worker {
 	} port_counters[DP_PORTS_MAX];
 	_Atomic uint64_t events_lost; /* ring full; the worker reports again */
 	_Atomic uint64_t loops, idle_loops;
-	struct dp_spread_counters spreads;
+#define DP_SPREAD_FIELD(name, text) _Atomic uint64_t name;
+	DP_SPREADS(DP_SPREAD_FIELD)
+#undef DP_SPREAD_FIELD
 	struct dp_spread *spread; /* work that is shared out to other workers: spread.h */
 	/* frames collected per port until the end of the loop: see tx.c */
 	struct dp_batch *tx;	/* [DP_PORTS_MAX] */

@@ -65,6 +65,15 @@ def shows(t, s, gw):
         assert json.loads(gw.cli("counters", "--json")).keys() == counters.keys()
         for name in ("client1", key):
             assert "received" in gw.cli("counters", "peer", name)
+    with t.case("counters by worker, and the devices' own by queue"):
+        for name in ("wan", "lan"):
+            port, device = counters["ports"][name], counters["devices"][name]
+            assert sum(worker["rx"] for worker in port["workers"]) == port["rx"] > 0, port
+            assert device["rx_packets"] >= port["rx"] and device["rx_missed"] == 0, device
+            queues = device["queues"]
+            assert sum(queue["rx_packets"] for queue in queues) == device["rx_packets"], device
+            assert counters["device_texts"].keys() <= device.keys(), device
+        assert "device wan" in gw.cli("counters"), gw.cli("counters")
     with t.case("no answer holds a private or preshared key"):
         text = "".join(gw.cli(*argv) for argv in (
             ["--json", "show"], ["--json", "show", "peers"], ["show"], ["show", "peers"],

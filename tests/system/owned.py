@@ -3,6 +3,7 @@
 each, with the port's name and MAC, and everything that is Linux's goes through it. Here the devices
 are net_af_xdp on veth, which takes every frame away from Linux and needs hugepages."""
 import json
+import os
 
 from lib import hugepages, process, scene, tap, traffic, wggo
 
@@ -74,6 +75,42 @@ def test(t):
         assert gw.stop() == 0, gw.log()[-2000:]
         for name in PORTS:
             assert s.gw.run("ip", "link", "show", name, check=False).returncode != 0
+    few_queues(t, s, gw)
+
+
+def few_queues(t, s, gw):
+    """The devices have one queue each: two workers receive from one device each, and share what
+    they send with."""
+    cpus = sorted(os.sched_getaffinity(0))[:2]
+    if len(cpus) < 2:
+        t.skip("two workers on devices with one queue", "needs two CPUs")
+        return
+    gw.config["workers"] = cpus
+    # The clients' sessions ended with the first run: the gateway begins.
+    for number, peer in enumerate(gw.config["interfaces"]["wg0"]["peers"], 1):
+        peer.setdefault("endpoint", wggo.bracket(scene.outer4(number), scene.PORT))
+    gw.write()
+    gw.start()
+    with t.case("two workers on devices with one queue: all ways, and order is kept"):
+        for number in s.clients:
+            traffic.wait_reachable(s.host, scene.inner4(number))
+        for extra in ([], ["-R"]):
+            end = traffic.iperf3(s.host, s.clients[1], scene.HOST4, 3, extra=["-P", "4", *extra])
+            t.comment(f"{traffic.tcp_mbps(end):.0f} Mb/s")
+        traffic.ping(s.clients[1], scene.inner4(2))
+        gw.expect_healthy()
+    with t.case("each worker received from one device, and both sent"):
+        workers = gw.counters()["workers"]
+        assert all(worker["rx"] > 100 and worker["tx"] > 100 for worker in workers), workers
+        for device in gw.rpc("show")["devices"]:
+            rx, tx = device["rx_queues"], device["tx_queues"]
+            assert len(rx) == len(tx) == 1 and tx[0]["workers"] == [0, 1], device
+            assert rx[0]["packets"] > 100 and tx[0]["packets"] > 100, device
+            assert {"rx_queues", "tx_queues"} <= device["lacks"].keys(), device
+        t.comment(f"frames received {[w['rx'] for w in workers]}, sent {[w['tx'] for w in workers]}"
+                  f", tx_busy {gw.drops()['tx_busy']}")
+    with t.case("every packet ended once, also here"):
+        gw.expect_conserved()
 
 
 tap.main(test)

@@ -19,6 +19,8 @@
 #include <rte_eth_ring.h>
 #include <rte_ethdev.h>
 
+#include "dataplane/assign.h"
+#include "dataplane/batch.h"
 #include "dataplane/port.h"
 #include "tests/unit/dataplane/whole.h"
 
@@ -91,6 +93,154 @@ static void own_devices(void **state)
 	assert_int_equal(port.mtu, 1300);
 	dp_device_close(&port);
 	dp_device_close(&port); /* closed already */
+	dp_free(dp);
+}
+
+/* Greatest MTU, one segment, room for a tag. */
+static void jumbo(void **state)
+{
+	static const int cpus[1];
+	static const unsigned int lcores[1];
+	const struct dp_settings s = {.cpus = cpus,
+				      .lcores = lcores,
+				      .n_workers = 1,
+				      .packet_buffers = 1023,
+				      .mtu_max = 9216};
+	struct dp_device_wish wish = {.port = "wan",
+				      .device = "net_ring_jumbo",
+				      .mtu = 9216,
+				      .queues = 1,
+				      .tagged = true};
+	char error[512] = "";
+	struct dp *dp = dp_new(&s, error, sizeof(error));
+	struct rte_mbuf *m, *got = NULL;
+	struct dp_device d;
+
+	assert_non_null(dp);
+	assert_int_equal(dp_device_open(&d, 0, &wish, dp->pool, error, sizeof(error)), 0);
+	assert_int_equal(dp_device_start(&d, 1, 1, dp->pool, error, sizeof(error)), 0);
+	assert_int_equal(d.mtu, 9216);
+	m = dp_packet_new(dp);
+	/* An inner packet of this size gets an outer header before and a tag behind it. */
+	assert_true(rte_pktmbuf_headroom(m) >= DP_HEADROOM_BYTES);
+	assert_non_null(rte_pktmbuf_append(m, 18 + 9216));
+	assert_true(rte_pktmbuf_tailroom(m) >= DP_TAILROOM_BYTES);
+	assert_true(dp_packet_buffer_bytes(9216) >= 128 + 18 + 9216 + DP_TAILROOM_BYTES);
+	assert_int_equal(rte_eth_tx_burst(d.eth_id, 0, &m, 1), 1);
+	assert_int_equal(rte_eth_rx_burst(d.eth_id, 0, &got, 1), 1);
+	assert_int_equal(got->nb_segs, 1);
+	rte_pktmbuf_free(got);
+	dp_device_close(&d);
+	dp_free(dp);
+}
+
+/* ---- what is lacking ---- */
+
+static void lacks(void **state)
+{
+	static const struct {
+		struct dp_device d;
+		unsigned int workers;
+		uint32_t lacks;
+	} rows[] = {
+		{{.rx_queues_max = 1,
+		  .tx_queues_max = 1,
+		  .rss = true,
+		  .rss_ports = true,
+		  .tx_udp_cksum = true,
+		  .tx_ipv4_cksum = true,
+		  .rx_ipv4_cksum = true,
+		  .link_interrupt = true},
+		 1,
+		 0},
+		{{.rx_queues_max = 1, .tx_queues_max = 1},
+		 1,
+		 1 << DP_LACK_tx_udp_cksum | 1 << DP_LACK_tx_ipv4_cksum |
+			 1 << DP_LACK_rx_ipv4_cksum | 1 << DP_LACK_link_interrupt},
+		{{.rx_queues_max = 2,
+		  .tx_queues_max = 1,
+		  .tx_udp_cksum = true,
+		  .tx_ipv4_cksum = true,
+		  .rx_ipv4_cksum = true,
+		  .link_interrupt = true},
+		 3,
+		 1 << DP_LACK_rss | 1 << DP_LACK_rx_queues | 1 << DP_LACK_tx_queues},
+		{{.rx_queues_max = 8,
+		  .tx_queues_max = 8,
+		  .rss = true,
+		  .tx_udp_cksum = true,
+		  .tx_ipv4_cksum = true,
+		  .rx_ipv4_cksum = true,
+		  .link_interrupt = true,
+		  .far = true},
+		 4,
+		 1 << DP_LACK_rss_ports | 1 << DP_LACK_node},
+		/* Polled by the two workers of its node, sent to by all. */
+		{{.rx_queues_max = 2,
+		  .tx_queues_max = 4,
+		  .pollers = 2,
+		  .rss = true,
+		  .rss_ports = true,
+		  .tx_udp_cksum = true,
+		  .tx_ipv4_cksum = true,
+		  .rx_ipv4_cksum = true,
+		  .link_interrupt = true},
+		 4,
+		 0},
+	};
+	const struct dp_device_wish wish = {.port = "wan", .device = "net_null_lacks", .queues = 2};
+	struct dp *dp = whole_new(2);
+	char error[512] = "";
+	struct dp_device d;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_int_equal(dp_device_lacks(&rows[i].d, rows[i].workers), rows[i].lacks);
+	for (unsigned int l = 0; l < DP_LACK_N; l++)
+		assert_true(strlen(dp_lack_name(l)) > 2 && strlen(dp_lack_text(l)) > 20);
+	assert_string_equal(dp_lack_name(DP_LACK_rss), "rss");
+	/* A real one, not started. */
+	assert_int_equal(dp_device_open(&d, 0, &wish, dp->pool, error, sizeof(error)), 0);
+	assert_true(dp_device_lacks(&d, 2) & 1 << DP_LACK_tx_udp_cksum);
+	assert_false(dp_device_lacks(&d, 2) & (1 << DP_LACK_rss | 1 << DP_LACK_rx_queues));
+	dp_device_close(&d);
+	dp_free(dp);
+}
+
+/* ---- assigned to workers ---- */
+
+/* A device with one queue and one with many, and two workers. */
+static void assigned(void **state)
+{
+	static const char *const names[] = {"net_null_one", "net_ring_many"};
+	struct dp_device d[2];
+	struct dp *dp = whole_new(2);
+	char error[512] = "";
+
+	for (uint16_t i = 0; i < 2; i++) {
+		const struct dp_device_wish wish = {.port = "wan", .device = names[i], .queues = 2};
+
+		if (dp_device_open(&d[i], i, &wish, dp->pool, error, sizeof(error)) != 0)
+			fail_msg("%s", error);
+		dp->devices[i] = &d[i];
+		dp->n_devices = (uint16_t)(i + 1);
+	}
+	d[0].rx_queues_max = d[0].tx_queues_max = 1; /* as of a NIC with one */
+	if (dp_start_devices(dp, error, sizeof(error)) != 0)
+		fail_msg("%s", error);
+	assert_int_equal(d[0].rx_queues, 1);
+	assert_int_equal(d[1].rx_queues, 2);
+	assert_true(d[0].tx[0].shared);
+	assert_false(d[1].tx[0].shared || d[1].tx[1].shared);
+	assert_int_equal(dp->workers[0]->n_polls, 2);
+	assert_int_equal(dp->workers[1]->n_polls, 1);
+	assert_ptr_equal(dp->workers[1]->polls[0].device, &d[1]);
+	assert_int_equal(dp->workers[1]->polls[0].queue, 1);
+	assert_int_equal(dp->workers[1]->tx_queues[1], 1);
+	assert_int_equal(dp->workers[1]->tx_queues[0], 0);
+	assert_true(dp->workers[0]->few_queues);
+	assert_false(dp->workers[1]->few_queues);
+	for (unsigned int i = 0; i < 2; i++)
+		dp_device_close(&d[i]);
 	dp_free(dp);
 }
 
@@ -263,11 +413,47 @@ static void send_from_linux(const char *name, const uint8_t *frame, size_t len)
 	close(fd);
 }
 
+/* Frames of the full MTU with a VLAN tag, which the kernel takes out and the driver puts in again,
+ * are whole in both directions. */
+static void tags_kept(struct dp *dp, const struct dp_device *d, int tap, size_t len)
+{
+	static const uint8_t tag[4] = {0x81, 0, 0xe0, 7};
+	uint8_t frame[16384], got[16384];
+	struct pollfd p = {.fd = tap, .events = POLLIN};
+	struct rte_mbuf *m;
+	ssize_t n;
+
+	frame_of(frame, len, 0x44);
+	memmove(frame + 16, frame + 12, 2);
+	memcpy(frame + 12, tag, sizeof(tag));
+	assert_int_equal(write(tap, frame, len), len);
+	do {
+		while (rte_eth_rx_burst(d->eth_id, 0, &m, 1) == 0)
+			;
+		memcpy(got, rte_pktmbuf_mtod(m, uint8_t *), m->data_len);
+		n = m->data_len;
+		assert_int_equal(m->nb_segs, 1);
+		assert_int_equal(m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED, 0);
+		rte_pktmbuf_free(m);
+	} while (memcmp(got + 12, tag, 2) != 0);
+	assert_int_equal(n, len);
+	assert_memory_equal(got, frame, len);
+	m = dp_packet_new(dp);
+	memcpy(rte_pktmbuf_append(m, (uint16_t)len), frame, len);
+	assert_int_equal(rte_eth_tx_burst(d->eth_id, 0, &m, 1), 1);
+	do {
+		assert_int_equal(poll(&p, 1, 10000), 1);
+		n = read(tap, got, sizeof(got));
+	} while (n < 14 || memcmp(got + 12, tag, 2) != 0);
+	assert_int_equal(n, len);
+	assert_memory_equal(got, frame, len);
+}
+
 static void shared(void **state)
 {
 	static const struct {
 		uint16_t mtu, queues;
-	} rows[] = {{0, 1}, {1400, 2}, {1935, 1}, {9000, 1}};
+	} rows[] = {{0, 1}, {1400, 2}, {1935, 1}, {9216, 1}};
 	static const int cpus[1];
 	static const unsigned int lcores[1];
 	char error[512] = "";
@@ -312,6 +498,8 @@ static void shared(void **state)
 			assert_int_equal(write(tap, frame, len), len);
 			expect_received(&port, len, 0x22, 0x11);
 		}
+		if (rows[i].queues == 1)
+			tags_kept(dp, &port, tap, len + 4);
 		m = dp_packet_new(dp);
 		frame_of(frame, len, 0x33);
 		memcpy(rte_pktmbuf_append(m, (uint16_t)len), frame, len);
@@ -464,10 +652,17 @@ static void shared_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(own_devices),	   cmocka_unit_test(made_elsewhere),
-		cmocka_unit_test(refused),	   cmocka_unit_test(shared),
-		cmocka_unit_test(shared_refused),  cmocka_unit_test(comes_back),
-		cmocka_unit_test(comes_back_less), cmocka_unit_test(shared_comes_back),
+		cmocka_unit_test(own_devices),
+		cmocka_unit_test(jumbo),
+		cmocka_unit_test(lacks),
+		cmocka_unit_test(assigned),
+		cmocka_unit_test(made_elsewhere),
+		cmocka_unit_test(refused),
+		cmocka_unit_test(shared),
+		cmocka_unit_test(shared_refused),
+		cmocka_unit_test(comes_back),
+		cmocka_unit_test(comes_back_less),
+		cmocka_unit_test(shared_comes_back),
 	};
 
 	own_namespace = unshare(CLONE_NEWNET) == 0;

@@ -3,16 +3,14 @@
  * the test says who does what when. What comes out must be what one worker makes of the same
  * packets, in the same order. With real threads: test_spread_threads.c.
  */
-#include "dataplane/spread.h"
+#include "tests/unit/unit.h"
 
 #include <netinet/in.h>
 
-#include <rte_cycles.h>
-
 #include "dataplane/open.h"
+#include "dataplane/spread.h"
 #include "tests/unit/dataplane/eal.h"
 #include "tests/unit/dataplane/path/path.h"
-#include "tests/unit/unit.h"
 
 #define INNER_BYTES 96
 #define SEQ_OFF	    (20 + 8) /* behind UDP */
@@ -164,9 +162,9 @@ static void taken_back_in_order(void **state)
 	begin(&p);
 	assert_int_equal(end(&p, 0), 35);
 	expect_received(&p, 5, 35);
-	assert_int_equal(counted(&owner(&p)->spreads.given), 40);
-	assert_int_equal(counted(&owner(&p)->spreads.own), 0);
-	assert_int_equal(counted(&helper(&p)->spreads.helped), 40);
+	assert_int_equal(counted(&owner(&p)->spread_given), 40);
+	assert_int_equal(counted(&owner(&p)->spread_own), 0);
+	assert_int_equal(counted(&helper(&p)->spread_helped), 40);
 	path_close(&p);
 }
 
@@ -184,7 +182,7 @@ static void sealed_in_order(void **state)
 	begin(&p);
 	end(&p, 0); /* nothing came: the other one it does itself */
 	expect_sent(&p, 0, 0, 64);
-	assert_int_equal(counted(&owner(&p)->spreads.own), 32);
+	assert_int_equal(counted(&owner(&p)->spread_own), 32);
 	assert_int_equal(atomic_load(&p.sessions[1]->send_counter), 64);
 	path_close(&p);
 }
@@ -203,7 +201,7 @@ static void does_it_alone(void **state)
 	begin(&p);
 	end(&p, 0);
 	expect_received(&p, 0, 400);
-	assert_int_equal(counted(&owner(&p)->spreads.own), 400);
+	assert_int_equal(counted(&owner(&p)->spread_own), 400);
 	assert_int_equal(path_drops(&p), 0);
 	path_close(&p);
 }
@@ -354,13 +352,13 @@ static void switches(void **state)
 	for (unsigned int k = 0; k < 4; k++)
 		window(&p, 1, 32, true);
 	assert_true(dp_spreads(w));
-	assert_int_equal(counted(&w->spreads.on), 1);
+	assert_int_equal(counted(&w->spread_on), 1);
 	assert_true(p.dp->spreading[0] & 1);
 	/* Less to do: off after some windows. */
 	for (unsigned int k = 0; k < 10; k++)
 		window(&p, 1, 32, false);
 	assert_false(dp_spreads(w));
-	assert_int_equal(counted(&w->spreads.off), 1);
+	assert_int_equal(counted(&w->spread_off), 1);
 	assert_false(p.dp->spreading[0] & 1);
 	path_close(&p);
 }
@@ -407,7 +405,7 @@ static void nobody_helps(void **state)
 	}
 	assert_true(on);
 	assert_false(dp_spreads(w));
-	assert_int_equal(counted(&w->spreads.on), 1);
+	assert_int_equal(counted(&w->spread_on), 1);
 	path_close(&p);
 }
 

@@ -399,7 +399,7 @@ static bool goes_on(const struct run *r, uint64_t began_ns)
 {
 	uint64_t ns = boottime_ns() - began_ns;
 
-	return ns < RUN_MS * MS || (SUM(r, spreads.helped) < HELPED_MIN && ns < RUN_MAX_MS * MS);
+	return ns < RUN_MS * MS || (SUM(r, spread_helped) < HELPED_MIN && ns < RUN_MAX_MS * MS);
 }
 
 /* Control's part: what workers report is taken, sessions come and go, what is retired is freed. */
@@ -453,8 +453,8 @@ static void check(struct run *r)
 	}
 	print_message(
 		"# %lu packets in, %lu out; given %lu, own %lu, helped %lu, on %lu, off %lu\n", in,
-		out, SUM(r, spreads.given), SUM(r, spreads.own), SUM(r, spreads.helped),
-		SUM(r, spreads.on), SUM(r, spreads.off));
+		out, SUM(r, spread_given), SUM(r, spread_own), SUM(r, spread_helped),
+		SUM(r, spread_on), SUM(r, spread_off));
 	assert_int_equal(atomic_load(&r->out_of_order), 0);
 	assert_int_equal(atomic_load(&r->twice), 0);
 	assert_int_equal(atomic_load(&r->forged), 0);
@@ -472,10 +472,10 @@ static void check(struct run *r)
 	assert_int_equal(SUM(r, counters.rx), in);
 	assert_int_equal(SUM(r, counters.tx), out);
 	assert_int_equal(in, out + known);
-	assert_int_equal(SUM(r, spreads.given), SUM(r, spreads.own) + SUM(r, spreads.helped));
+	assert_int_equal(SUM(r, spread_given), SUM(r, spread_own) + SUM(r, spread_helped));
 	assert_true(out > 1000);
-	assert_true(SUM(r, spreads.helped) >= HELPED_MIN);
-	assert_true(SUM(r, spreads.on) > 0);
+	assert_true(SUM(r, spread_helped) >= HELPED_MIN);
+	assert_true(SUM(r, spread_on) > 0);
 }
 
 static void go(enum dp_spread_mode mode)
