@@ -24,12 +24,25 @@ static void print_gateway(const json_t *result)
 	printf(", packets in %s\n", cli_text(result, "memory"));
 }
 
+/* "up 10000 Mb/s", and how often that has changed. */
+static void add_link(struct cli_table *table, const json_t *port)
+{
+	json_int_t speed = cli_number(port, "speed_mbps");
+
+	if (speed > 0)
+		cli_table_add(table, "%s %" JSON_INTEGER_FORMAT " Mb/s", cli_text(port, "link"),
+			      speed);
+	else
+		cli_table_add(table, "%s", cli_text(port, "link"));
+	cli_table_add(table, "%" JSON_INTEGER_FORMAT, cli_number(port, "link_changes"));
+}
+
 static void print_ports(const json_t *ports)
 {
 	struct cli_table table = {
-		.headers = {"PORT", "DEVICE", "DRIVER", "LINK", "MAC", "MTU", "LINUX", "RX PACKETS",
-			    "TX PACKETS"},
-		.right = 1 << 5 | 1 << 7 | 1 << 8,
+		.headers = {"PORT", "DEVICE", "DRIVER", "LINK", "CHANGES", "MAC", "MTU", "LINUX",
+			    "RX PACKETS", "TX PACKETS"},
+		.right = 1 << 4 | 1 << 6 | 1 << 8 | 1 << 9,
 	};
 	const json_t *port;
 	size_t i;
@@ -42,8 +55,7 @@ static void print_ports(const json_t *ports)
 		else
 			cli_table_add(&table, "%s", cli_text(port, "device"));
 		cli_table_add(&table, "%s", cli_text(port, "driver"));
-		cli_table_add(&table, "%s",
-			      json_is_true(json_object_get(port, "link")) ? "up" : "down");
+		add_link(&table, port);
 		cli_table_add(&table, "%s", cli_text(port, "mac"));
 		cli_table_add(&table, "%" JSON_INTEGER_FORMAT, cli_number(port, "mtu"));
 		cli_table_add(&table, "%s", cli_text(port, "linux_interface"));

@@ -69,6 +69,30 @@ enum cf_device cf_port_device(const struct cf_port *port)
 	return CF_DEVICE_LINUX;
 }
 
+/* Whether an item of a device's arguments, up to a comma or the end, is member=PCI. */
+static bool is_pci_member(const char *item)
+{
+	char value[16];
+	size_t n = strcspn(item, ","), key = strcspn(item, "=");
+
+	if (key >= n || (strncmp(item, "slave=", 6) != 0 && strncmp(item, "member=", 7) != 0) ||
+	    n - key - 1 >= sizeof(value))
+		return false;
+	memcpy(value, item + key + 1, n - key - 1);
+	value[n - key - 1] = '\0';
+	return matches_pci(value);
+}
+
+bool cf_port_has_pci(const struct cf_port *port)
+{
+	if (cf_port_device(port) != CF_DEVICE_VDEV)
+		return cf_port_device(port) == CF_DEVICE_PCI;
+	for (const char *at = port->device; (at = strchr(at, ',')) != NULL;)
+		if (is_pci_member(++at))
+			return true;
+	return false;
+}
+
 static unsigned int family_bits(uint8_t family)
 {
 	return family == AF_INET ? 32 : 128;

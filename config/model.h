@@ -125,6 +125,8 @@ enum cf_device {
 	CF_DEVICE_VDEV,	 /* net_xxx0,arguments */
 };
 enum cf_device cf_port_device(const struct cf_port *port);
+/* Whether it is a PCI device, or a bond with one among its members. */
+bool cf_port_has_pci(const struct cf_port *port);
 
 /* Masks host bits in place. */
 void cf_prefix_mask(struct cf_prefix *p);

@@ -131,7 +131,7 @@ static bool judge(const struct cf_config *f, pid_t pid, bool came_back, const ch
 
 static bool probe(struct ctl *c)
 {
-	struct ctl_links *links = ctl_links_note(c->settings);
+	struct ctl_check_links *links = ctl_check_links_note(c->settings);
 	char step[STEP_BYTES] = "start";
 	bool came_back, good;
 	int steps[2];
@@ -151,7 +151,7 @@ static bool probe(struct ctl *c)
 	came_back = follow(pid, steps[0], step);
 	close(steps[0]);
 	good = judge(c->settings, pid, came_back, step);
-	ctl_links_restore(links);
+	ctl_check_links_restore(links);
 	return good;
 }
 

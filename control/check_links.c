@@ -26,13 +26,13 @@ struct link {
 	int mtu;
 };
 
-struct ctl_links {
+struct ctl_check_links {
 	int fd; /* -1: none, nothing was noted */
 	size_t n;
 	struct link at[];
 };
 
-static bool get(const struct ctl_links *links, struct link *l)
+static bool get(const struct ctl_check_links *links, struct link *l)
 {
 	struct ifreq req = {0};
 
@@ -46,9 +46,10 @@ static bool get(const struct ctl_links *links, struct link *l)
 	return true;
 }
 
-struct ctl_links *ctl_links_note(const struct cf_config *config)
+struct ctl_check_links *ctl_check_links_note(const struct cf_config *config)
 {
-	struct ctl_links *links = calloc(1, sizeof(*links) + config->n_ports * sizeof(struct link));
+	struct ctl_check_links *links =
+		calloc(1, sizeof(*links) + config->n_ports * sizeof(struct link));
 
 	if (links == NULL)
 		return NULL;
@@ -63,7 +64,7 @@ struct ctl_links *ctl_links_note(const struct cf_config *config)
 	return links;
 }
 
-static void set(const struct ctl_links *links, const struct link *was, const struct link *is)
+static void set(const struct ctl_check_links *links, const struct link *was, const struct link *is)
 {
 	struct ifreq req = {0};
 	int rc = 0;
@@ -82,7 +83,7 @@ static void set(const struct ctl_links *links, const struct link *was, const str
 			strerror(errno));
 }
 
-void ctl_links_restore(struct ctl_links *links)
+void ctl_check_links_restore(struct ctl_check_links *links)
 {
 	for (size_t k = 0; k < links->n; k++) {
 		struct link is = links->at[k];

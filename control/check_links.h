@@ -4,11 +4,11 @@
 
 #include "config/model.h"
 
-struct ctl_links; /* states of the interfaces that ports use */
+struct ctl_check_links; /* states of the interfaces that ports use */
 
 /* NULL: no memory. */
-struct ctl_links *ctl_links_note(const struct cf_config *config);
+struct ctl_check_links *ctl_check_links_note(const struct cf_config *config);
 /* Makes them as they were, whatever became of those who had them; frees. */
-void ctl_links_restore(struct ctl_links *links);
+void ctl_check_links_restore(struct ctl_check_links *links);
 
 #endif

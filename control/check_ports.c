@@ -12,7 +12,9 @@
 static void print_port(const struct dp_port *p)
 {
 	const struct dp_device *d = p->device;
+	struct dp_link_report report;
 
+	dp_link_read(d, &report);
 	printf("port %s: %s", p->name, d->device);
 	if (p->vlan != 0)
 		printf(" vlan %u", p->vlan);
@@ -24,8 +26,8 @@ static void print_port(const struct dp_port *p)
 	printf(", %u rx queue%s, %u tx queue%s, link %s, MTU %u, MAC "
 	       "%02x:%02x:%02x:%02x:%02x:%02x\n",
 	       d->rx_queues, d->rx_queues == 1 ? "" : "s", d->tx_queues,
-	       d->tx_queues == 1 ? "" : "s", dp_device_link(d) ? "up" : "down", p->mtu, p->mac[0],
-	       p->mac[1], p->mac[2], p->mac[3], p->mac[4], p->mac[5]);
+	       d->tx_queues == 1 ? "" : "s", report.state == DP_LINK_UP ? "up" : "down", p->mtu,
+	       p->mac[0], p->mac[1], p->mac[2], p->mac[3], p->mac[4], p->mac[5]);
 }
 
 static bool polls(const struct dp_worker *w, const struct dp_device *d)

@@ -206,6 +206,8 @@ static uint64_t advance(struct ctl *c)
 	uint64_t d = ctl_asked_advance(c->asked, c->now.mono_ns);
 
 	due = d < due ? d : due;
+	d = ctl_links_advance(c->links, c->now.mono_ns);
+	due = d < due ? d : due;
 	for (unsigned int k = 0; k < DP_IFACES_MAX; k++) {
 		if (c->ifaces[k] == NULL)
 			continue;

@@ -5,7 +5,7 @@
  *
  *   iface.c   WireGuard interfaces      peers.c   their peers, what waits for a session, ways out
  *   upcalls.c what the handshake asks   emit.c    handshake messages as frames
- *   apply.c   edits of the configuration
+ *   apply.c   edits of the configuration  link.c  links of devices, those that go and come back
  *   cpus.c, preflight.c, memory.c       what can be known before anything starts
  *   check.c   the same and more, without a start
  *   serve_rpc.c, serve_uapi.c           what operators ask
@@ -37,6 +37,7 @@
 
 struct ctl;
 struct ctl_iface;
+struct ctl_links;
 
 struct ctl_peer {
 	TAILQ_ENTRY(ctl_peer) link;	/* of the interface, in order of adding */
@@ -104,6 +105,7 @@ struct ctl {
 	struct ctl_linux *netlink;
 	struct ctl_face *face;
 	struct ctl_asked *asked;
+	struct ctl_links *links;
 	struct cf_rpc *rpc;
 	struct ctl_iface *ifaces[DP_IFACES_MAX]; /* by dp id; NULL: none */
 	TAILQ_HEAD(, ctl_peer) deferred;
@@ -153,6 +155,17 @@ void ctl_clock(struct hs_now *now);
 /* Polls fd with the loop; handler by what it belongs to. 0 or -errno. */
 int ctl_watch(struct ctl *c, int fd, void *tag);
 void ctl_unwatch(struct ctl *c, int fd);
+
+/* ---- link.c ---- */
+
+/* Follows the links of all ports from now on; the face has their TAPs. NULL: out of memory. */
+struct ctl_links *ctl_links_new(struct ctl *c);
+/* Before the ports are closed. NULL is allowed. */
+void ctl_links_free(struct ctl_links *l);
+/* What is due; returns when it has to be called again. */
+uint64_t ctl_links_advance(struct ctl_links *l, uint64_t now_ns);
+/* An interface of Linux changed, or (gone) does not exist any more. */
+void ctl_links_changed(struct ctl_links *l, uint32_t ifindex, bool gone);
 
 /* ---- iface.c ---- */
 

@@ -12,7 +12,7 @@ bool ctl_cpus_poll(const struct cf_config *config)
 	if (config->idle != CF_IDLE_DEFAULT)
 		return config->idle == CF_IDLE_POLL;
 	for (size_t k = 0; k < config->n_ports; k++)
-		if (cf_port_device(&config->ports[k]) == CF_DEVICE_PCI)
+		if (cf_port_has_pci(&config->ports[k]))
 			return true;
 	return false;
 }

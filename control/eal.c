@@ -2,6 +2,8 @@
  * Starts DPDK's environment as this program wants it: no files left behind, hugepages if there are
  * any, one lcore for control and one per worker. Once, at start.
  */
+/* Hot unplug: as it is since DPDK 18.05. */
+#define ALLOW_EXPERIMENTAL_API
 #include "control/eal.h"
 
 #include <errno.h>
@@ -10,14 +12,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <rte_dev.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_log.h>
+#include <rte_pci.h>
 
 #include "control/log.h"
+#include "dataplane/device_bond.h"
 #include "dataplane/publish.h"
 
-#define ARGS_MAX    (24 + 2 * DP_PORTS_MAX)
+#define PCI_MAX	    (DP_PORTS_MAX * DP_BOND_MEMBERS_MAX)
+#define ARGS_MAX    (24 + 2 * PCI_MAX)
 #define MB	    (UINT64_C(1) << 20)
 #define FIXED_BYTES (48 * MB) /* rings, sessions' table, ports */
 #define SPARE_BYTES 64	      /* by buffer: pages and blocks are not filled to the end */
@@ -37,26 +43,63 @@ static void lcores_text(const struct ctl_eal *e, char *text, size_t size)
 		at += (size_t)snprintf(text + at, size - at, ",%u@%d", k + 1, e->worker_cpus[k]);
 }
 
+/* Addresses of PCI devices that are ports or members of bonds. */
+struct allowed {
+	char at[PCI_MAX][PCI_PRI_STR_SIZE + 1];
+	unsigned int n;
+};
+
+static void allow(struct allowed *allowed, const char *device)
+{
+	struct rte_pci_addr at;
+
+	if (allowed->n < PCI_MAX && rte_pci_addr_parse(device, &at) == 0)
+		rte_pci_device_name(&at, allowed->at[allowed->n++], sizeof(allowed->at[0]));
+}
+
+static void allow_port(struct allowed *allowed, const char *device)
+{
+	struct dp_bond_wish bond;
+	char error[256];
+
+	if (!dp_bond_named(device))
+		allow(allowed, device);
+	else if (dp_bond_parse(device, &bond, error, sizeof(error)) == 0)
+		for (uint16_t i = 0; i < bond.n_members; i++)
+			allow(allowed, bond.members[i]);
+}
+
 /* PCI devices that are no ports may be Linux's, or another program's: DPDK must not touch them.
  * Returns the number of arguments. */
-static int allow_ports(const struct cf_config *config, char **args)
+static int allow_ports(const struct cf_config *config, struct allowed *allowed, char **args)
 {
 	int n = 0;
 
 	for (size_t k = 0; k < config->n_ports; k++)
-		if (cf_port_device(&config->ports[k]) == CF_DEVICE_PCI) {
-			args[n++] = (char *)"--allow";
-			args[n++] = config->ports[k].device;
-		}
+		allow_port(allowed, config->ports[k].device);
+	for (unsigned int k = 0; k < allowed->n; k++) {
+		args[n++] = (char *)"--allow";
+		args[n++] = allowed->at[k];
+	}
 	if (n == 0)
 		args[n++] = (char *)"--no-pci";
 	return n;
+}
+
+/* A worker may be reading a PCI device's registers when it is pulled out: without this that is a
+ * SIGBUS. */
+static void survive_removal(void)
+{
+	if (rte_dev_event_monitor_start() != 0 || rte_dev_hotplug_handle_enable() != 0)
+		ctl_log(CTL_WARNING,
+			"DPDK can't follow devices: one that is pulled out ends this process");
 }
 
 int ctl_eal_start(const struct ctl_eal *e, bool hugepages)
 {
 	char lcores[32 + DP_WORKERS_MAX * 16];
 	char memory[32];
+	struct allowed allowed = {.n = 0};
 	char *args[ARGS_MAX];
 	int n = 0;
 
@@ -69,7 +112,7 @@ int ctl_eal_start(const struct ctl_eal *e, bool hugepages)
 	args[n++] = (char *)"--log-level=lib.*:error";
 	args[n++] = (char *)"--log-level=pmd.*:error";
 	args[n++] = (char *)"--log-level=user1:error";
-	n += allow_ports(e->config, args + n);
+	n += allow_ports(e->config, &allowed, args + n);
 	if (hugepages) {
 		args[n++] = (char *)"--in-memory";
 		args[n++] = (char *)"--single-file-segments";
@@ -84,10 +127,15 @@ int ctl_eal_start(const struct ctl_eal *e, bool hugepages)
 		ctl_log(CTL_ERROR, "DPDK does not start: %s", rte_strerror(rte_errno));
 		return -EIO;
 	}
+	if (allowed.n > 0)
+		survive_removal();
 	return 0;
 }
 
 void ctl_eal_stop(void)
 {
+	/* Without effect if they were not started. */
+	(void)rte_dev_hotplug_handle_disable();
+	(void)rte_dev_event_monitor_stop();
 	rte_eal_cleanup();
 }

@@ -34,8 +34,10 @@
 
 enum command {
 	COMMAND_NONE,
-	COMMAND_ADD,	/* device */
-	COMMAND_REMOVE, /* slot */
+	COMMAND_ADD,	 /* device */
+	COMMAND_REMOVE,	 /* slot */
+	COMMAND_CARRIER, /* slot, carrier, mac */
+	COMMAND_SHUN,	 /* all TUNs */
 	COMMAND_STOP,
 };
 
@@ -53,8 +55,11 @@ struct ctl_face {
 	enum command command;
 	struct face_device device;
 	unsigned int slot;
+	bool carrier;
+	const uint8_t *mac;
+	int result;
 
-	/* control only */
+	/* control only, but while it waits for COMMAND_SHUN */
 	uint32_t shared[DP_PORTS_MAX];
 	unsigned int n_shared;
 
@@ -85,6 +90,26 @@ static void close_device(struct face_device *d)
 	d->fd = -1;
 }
 
+static int set_carrier(const struct face_device *d, bool carrier, const uint8_t *mac)
+{
+	int err = d->fd < 0 ? -ENODEV : face_device_set_carrier(d, carrier);
+
+	return err ? err : face_device_set_mac(d, mac);
+}
+
+/* slot: where it failed. */
+static int shun(struct ctl_face *f)
+{
+	int err = 0;
+
+	for (unsigned int i = 0; i < DP_IFACES_MAX && !err; i++) {
+		f->slot = i;
+		if (f->devices[i].fd >= 0)
+			err = face_device_shun(&f->devices[i], f->shared, f->n_shared);
+	}
+	return err;
+}
+
 /* With the lock held, or while the thread does not run. Returns true for COMMAND_STOP. */
 static bool run_command(struct ctl_face *f)
 {
@@ -95,6 +120,10 @@ static bool run_command(struct ctl_face *f)
 		watch(f, f->device.fd, f->slot);
 	} else if (command == COMMAND_REMOVE) {
 		close_device(&f->devices[f->slot]);
+	} else if (command == COMMAND_CARRIER) {
+		f->result = set_carrier(&f->devices[f->slot], f->carrier, f->mac);
+	} else if (command == COMMAND_SHUN) {
+		f->result = shun(f);
 	}
 	f->command = COMMAND_NONE;
 	return command == COMMAND_STOP;
@@ -312,6 +341,35 @@ void ctl_face_share(struct ctl_face *f, uint32_t ifindex)
 		f->shared[f->n_shared++] = ifindex;
 }
 
+static void complain_shun(const char *name, int err)
+{
+	ctl_log(CTL_WARNING,
+		"interface %s: Linux refuses the filter that keeps packets from being tunnelled "
+		"twice (%s): Linux must not forward between the ports it shares and %s "
+		"(net.ipv4.ip_forward=0, net.ipv6.conf.all.forwarding=0)",
+		name, strerror(-err), name);
+}
+
+void ctl_face_share_moved(struct ctl_face *f, uint32_t from, uint32_t to)
+{
+	for (unsigned int i = 0; i < f->n_shared; i++)
+		if (f->shared[i] == from)
+			f->shared[i] = to;
+	f->result = 0;
+	change(f, COMMAND_SHUN, 0, NULL);
+	if (f->result)
+		complain_shun(f->devices[f->slot].name, f->result);
+}
+
+int ctl_face_set_carrier(struct ctl_face *f, const struct dp_port *port, bool carrier)
+{
+	f->carrier = carrier;
+	f->mac = port->mac;
+	f->result = 0;
+	change(f, COMMAND_CARRIER, slot_of(true, port->id), NULL);
+	return f->result;
+}
+
 int ctl_face_add_tun(struct ctl_face *f, const struct dp_iface *iface, uint16_t mtu, char *error,
 		     size_t error_size)
 {
@@ -323,11 +381,7 @@ int ctl_face_add_tun(struct ctl_face *f, const struct dp_iface *iface, uint16_t 
 		return err;
 	err = f->n_shared ? face_device_shun(&d, f->shared, f->n_shared) : 0;
 	if (err)
-		ctl_log(CTL_WARNING,
-			"interface %s: Linux refuses the filter that keeps packets from being "
-			"tunnelled twice (%s): Linux must not forward between the ports it shares "
-			"and %s (net.ipv4.ip_forward=0, net.ipv6.conf.all.forwarding=0)",
-			iface->name, strerror(-err), iface->name);
+		complain_shun(iface->name, err);
 	change(f, COMMAND_ADD, slot_of(false, iface->id), &d);
 	return (int)d.ifindex;
 }

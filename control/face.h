@@ -32,6 +32,9 @@ void ctl_face_remove_tun(struct ctl_face *f, uint16_t iface_id);
 /* With the port's name and MAC. */
 int ctl_face_add_tap(struct ctl_face *f, const struct dp_port *port, char *error,
 		     size_t error_size);
+/* The port's TAP has a carrier, or none: Linux and routing daemons go by that. It also gets the
+ * port's MAC, which may have changed. 0 or -errno. */
+int ctl_face_set_carrier(struct ctl_face *f, const struct dp_port *port, bool carrier);
 
 /*
  * A port that Linux keeps: what Linux forwards from it into a TUN is a copy of what the workers
@@ -39,5 +42,7 @@ int ctl_face_add_tap(struct ctl_face *f, const struct dp_port *port, char *error
  * ports before the first ctl_face_add_tun().
  */
 void ctl_face_share(struct ctl_face *f, uint32_t ifindex);
+/* Such a port has another interface than it had: all TUNs' filters are made anew. */
+void ctl_face_share_moved(struct ctl_face *f, uint32_t from, uint32_t to);
 
 #endif

@@ -118,6 +118,25 @@ int face_device_open(struct face_device *d, const char *name, uint16_t mtu, cons
 	return 0;
 }
 
+int face_device_set_carrier(const struct face_device *d, bool carrier)
+{
+	int on = carrier;
+
+	return ioctl(d->fd, TUNSETCARRIER, &on) < 0 ? -errno : 0;
+}
+
+int face_device_set_mac(const struct face_device *d, const uint8_t mac[6])
+{
+	struct ifreq ifr = {0};
+
+	if (ioctl(d->fd, SIOCGIFHWADDR, &ifr) < 0)
+		return -errno;
+	if (memcmp(ifr.ifr_hwaddr.sa_data, mac, 6) == 0)
+		return 0;
+	memcpy(ifr.ifr_hwaddr.sa_data, mac, 6);
+	return ioctl(d->fd, SIOCSIFHWADDR, &ifr) < 0 ? -errno : 0;
+}
+
 /* Loads: r0 = ingress_ifindex is one of these ? 0 (drop) : all. Returns a descriptor or -errno. */
 static int load_filter(const uint32_t *ifindexes, size_t n)
 {

@@ -38,6 +38,9 @@ struct face_reader {
 /* face_device.c, control thread. 0 or -errno with a sentence in error. mac only for a TAP. */
 int face_device_open(struct face_device *d, const char *name, uint16_t mtu, const uint8_t *mac,
 		     char *error, size_t error_size);
+/* A TAP's link state, and its MAC. 0 or -errno. */
+int face_device_set_carrier(const struct face_device *d, bool carrier);
+int face_device_set_mac(const struct face_device *d, const uint8_t mac[6]);
 /* Packets that came in by one of these interfaces will not enter the TUN. 0 or -errno. */
 int face_device_shun(const struct face_device *d, const uint32_t *ifindexes, size_t n);
 

@@ -1,8 +1,8 @@
 /*
  * Follows Linux: hears of changes by netlink, keeps the mirror up to date (linux_routes.c,
- * linux_hops.c), and reads all anew (linux_read.c) where Linux does not tell: after an overrun, and
- * after a link went down or an address was removed, which takes IPv4 routes along without a word.
- * Also which Linux interface stands for which of ours. Control thread.
+ * linux_hops.c, linux_links.c), and reads all anew (linux_read.c) where Linux does not tell: after
+ * an overrun, and after a link changed or an address was removed, which takes IPv4 routes along
+ * without a word. Also which Linux interface stands for which of ours. Control thread.
  */
 #include "control/linux_priv.h"
 
@@ -46,52 +46,6 @@ unsigned int linux_addr_bytes(int family)
 
 /* ---- notifications ---- */
 
-/* The greatest packet that fits a buffer with what is put behind it. */
-static uint32_t buffer_mtu(const struct ctl_linux *l)
-{
-	return rte_pktmbuf_data_room_size(l->dp->pool) - RTE_PKTMBUF_HEADROOM - DP_TAILROOM_BYTES;
-}
-
-/* Somebody set the MTU of one of ours in Linux: it counts, as far as buffers go. */
-static void link_mtu(struct ctl_linux *l, uint32_t ifindex, uint32_t mtu)
-{
-	const struct linux_binding *b = linux_binding(l, ifindex);
-
-	if (!b)
-		return;
-	if (b->port) {
-		struct dp_port *port = l->dp->ports[b->port->id];
-
-		if (!port)
-			return;
-		mtu = RTE_MIN(mtu, (uint32_t)port->mtu_max);
-		if (mtu != port->mtu)
-			l->ways = true;
-		port->mtu = (uint16_t)mtu;
-	} else {
-		struct dp_iface *iface = atomic_load_explicit(&l->dp->ifaces[b->iface_id],
-							      memory_order_relaxed);
-
-		if (iface)
-			dp_publish_mtu(iface, (uint16_t)RTE_MIN(mtu, buffer_mtu(l)));
-	}
-}
-
-static void link_message(struct ctl_linux *l, struct nlmsghdr *nlh)
-{
-	const struct ifinfomsg *ifi = nlmsg_data(nlh);
-	const struct nlattr *mtu = nlmsg_find_attr(nlh, sizeof(*ifi), IFLA_MTU);
-	bool gone = nlh->nlmsg_type == RTM_DELLINK || !(ifi->ifi_flags & IFF_UP);
-
-	if (nlh->nlmsg_type == RTM_NEWLINK && mtu)
-		link_mtu(l, (uint32_t)ifi->ifi_index, nla_get_u32(mtu));
-	if (nlh->nlmsg_type == RTM_NEWLINK && !(ifi->ifi_change & (IFF_UP | IFF_RUNNING)))
-		return;
-	l->ways = true;
-	if (gone && linux_routes_use(l, (uint32_t)ifi->ifi_index))
-		l->resync = true;
-}
-
 static int on_event(struct nl_msg *msg, void *arg)
 {
 	struct nlmsghdr *nlh = nlmsg_hdr(msg);
@@ -101,7 +55,7 @@ static int on_event(struct nl_msg *msg, void *arg)
 	case RTM_NEWLINK:
 	case RTM_DELLINK:
 		if (nlmsg_datalen(nlh) >= (int)sizeof(struct ifinfomsg))
-			link_message(l, nlh);
+			linux_link_message(l, nlh);
 		break;
 	case RTM_DELADDR:
 		l->resync = true;
@@ -118,6 +72,9 @@ static int on_event(struct nl_msg *msg, void *arg)
 	case RTM_NEWRULE:
 	case RTM_DELRULE:
 		l->ways = true;
+		break;
+	case RTM_NEWNETCONF:
+		linux_netconf_message(l, nlh);
 		break;
 	case RTM_NEWNEIGH:
 	case RTM_DELNEIGH:
@@ -198,7 +155,8 @@ static int open_events(struct ctl_linux *l)
 {
 	static const int groups[] = {RTNLGRP_LINK,	  RTNLGRP_NEIGH,      RTNLGRP_IPV4_IFADDR,
 				     RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,
-				     RTNLGRP_IPV4_RULE,	  RTNLGRP_IPV6_RULE};
+				     RTNLGRP_IPV4_RULE,	  RTNLGRP_IPV6_RULE,  RTNLGRP_IPV4_NETCONF,
+				     RTNLGRP_IPV6_NETCONF};
 	int bytes = EVENTS_RECEIVE_BYTES, rc = 0;
 
 	l->events = linux_socket();
@@ -258,6 +216,7 @@ void ctl_linux_free(struct ctl_linux *l)
 		nl_socket_free(l->request);
 	free(l->locals);
 	free(l->local_families);
+	free(l->links);
 	free(l);
 }
 
@@ -299,6 +258,16 @@ static int bind_one(struct ctl_linux *l, const struct linux_binding *b)
 int ctl_linux_bind_port(struct ctl_linux *l, const struct dp_port *port)
 {
 	return bind_one(l, &(struct linux_binding){.ifindex = port->linux_ifindex, .port = port});
+}
+
+void ctl_linux_move_port(struct ctl_linux *l, const struct dp_port *port)
+{
+	for (unsigned int i = 0; i < l->n_bindings; i++)
+		if (l->bindings[i].port == port)
+			l->bindings[i].ifindex = port->linux_ifindex;
+	l->ways = true;
+	linux_routes_rebind(l);
+	linux_routes_publish(l);
 }
 
 int ctl_linux_bind_iface(struct ctl_linux *l, const struct dp_iface *iface, uint32_t ifindex)

@@ -21,6 +21,8 @@ struct ctl_linux_ops {
 	/* A neighbour was resolved, changed its MAC, or (mac NULL) failed. */
 	void (*neighbour_changed)(void *ctx, uint32_t ifindex, int family, const uint8_t *addr,
 				  const uint8_t *mac);
+	/* An interface came up, lost its carrier, or (gone) does not exist any more. */
+	void (*link_changed)(void *ctx, uint32_t ifindex, bool gone);
 };
 
 /* Opens netlink, joins the groups. NULL with a sentence in error. */
@@ -44,6 +46,8 @@ uint64_t ctl_linux_due_ns(const struct ctl_linux *l);
 /* Which Linux interface stands for a port or a WireGuard interface; routes over it become
  * DP_ROUTE_PORT or DP_ROUTE_IFACE. Also later, for interfaces that come and go. */
 int ctl_linux_bind_port(struct ctl_linux *l, const struct dp_port *port);
+/* A bound port has another interface now: one of the same name was made anew. */
+void ctl_linux_move_port(struct ctl_linux *l, const struct dp_port *port);
 int ctl_linux_bind_iface(struct ctl_linux *l, const struct dp_iface *iface, uint32_t ifindex);
 void ctl_linux_unbind_iface(struct ctl_linux *l, const struct dp_iface *iface);
 
@@ -61,7 +65,7 @@ struct ctl_linux_vlan {
 	bool made; /* to be removed again with ctl_linux_link_remove() */
 };
 int ctl_linux_vlan(struct ctl_linux *l, uint32_t parent, uint16_t vlan, const char *name,
-		   struct ctl_linux_vlan *found, char *error, size_t error_size);
+		   bool may_make, struct ctl_linux_vlan *found, char *error, size_t error_size);
 int ctl_linux_link_remove(struct ctl_linux *l, uint32_t ifindex);
 int ctl_linux_set_address(struct ctl_linux *l, uint32_t ifindex, const struct cf_prefix *addr,
 			  bool add);

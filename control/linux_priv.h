@@ -1,9 +1,9 @@
 /*
- * Inside of linux.h: what Linux tells (linux.c), round trips (linux_request.c), what is read
- * (linux_read.c) and set (linux_set.c) in Linux, neighbours (linux_hops.c), routes as Linux has
- * them (linux_routes.c), where they lie (linux_store.c) and as workers see them (linux_publish.c),
- * ways to endpoints (linux_way.c), VLANs
- * (linux_vlan.c). All on the control thread.
+ * Inside of linux.h: what Linux tells (linux.c; of links linux_links.c), round trips
+ * (linux_request.c), what is read (linux_read.c) and set (linux_set.c) in Linux, neighbours
+ * (linux_hops.c), routes as Linux has them (linux_routes.c), where they lie (linux_store.c) and as
+ * workers see them (linux_publish.c), ways to endpoints (linux_way.c), VLANs (linux_vlan.c). All on
+ * the control thread.
  */
 #ifndef CONTROL_LINUX_PRIV_H
 #define CONTROL_LINUX_PRIV_H
@@ -83,6 +83,12 @@ struct linux_store {
 	uint32_t seed;
 };
 
+/* An interface as it was told last. */
+struct linux_link {
+	uint32_t ifindex;
+	uint32_t flags; /* IFF_UP, IFF_RUNNING */
+};
+
 struct linux_binding {
 	uint32_t ifindex;
 	const struct dp_port *port; /* NULL: iface_id */
@@ -100,6 +106,9 @@ struct ctl_linux {
 	bool started;
 	struct linux_binding bindings[LINUX_BINDINGS_MAX];
 	unsigned int n_bindings;
+
+	struct linux_link *links;
+	size_t n_links;
 
 	/* this host's addresses, as published */
 	uint8_t (*locals)[16];
@@ -140,6 +149,13 @@ static inline uint32_t linux_hash(const uint8_t addr[16], uint32_t seed)
 /* 4 or 16. */
 unsigned int linux_addr_bytes(int family);
 const struct linux_binding *linux_binding(const struct ctl_linux *l, uint32_t ifindex);
+
+/* ---- linux_links.c ---- */
+
+/* An RTM_NEWLINK or RTM_DELLINK. */
+void linux_link_message(struct ctl_linux *l, struct nlmsghdr *nlh);
+/* An RTM_NEWNETCONF: whether routes without a carrier are used may be set otherwise. */
+void linux_netconf_message(struct ctl_linux *l, struct nlmsghdr *nlh);
 
 /* ---- linux_request.c ---- */
 

@@ -1,6 +1,7 @@
 /*
  * The VLAN interfaces of Linux: finding the one that stands for a VLAN of an interface, making it
- * where there is none, removing what was made. Control thread, at start and at the end.
+ * where there is none, removing what was made. Control thread, at start and at the end, and when
+ * one has gone.
  */
 #include "control/linux_priv.h"
 
@@ -108,18 +109,23 @@ static void explain(int rc, const char *name, uint16_t vlan, char *error, size_t
 			"port %s: no interface of Linux is VLAN %u of its device, and one with the "
 			"name %s can't be made, for there is another of that name",
 			name, vlan, name);
+	else if (rc == -ENODEV)
+		snprintf(error, error_size,
+			 "port %s: no interface of Linux is VLAN %u of its device", name, vlan);
 	else
 		snprintf(error, error_size, "port %s: no interface for VLAN %u can be made: %s",
 			 name, vlan, strerror(-rc));
 }
 
 int ctl_linux_vlan(struct ctl_linux *l, uint32_t parent, uint16_t vlan, const char *name,
-		   struct ctl_linux_vlan *found, char *error, size_t error_size)
+		   bool may_make, struct ctl_linux_vlan *found, char *error, size_t error_size)
 {
 	struct search s = {.parent = parent, .vlan = vlan, .found = found};
 	int rc = find(l, &s);
 
 	found->made = false;
+	if (rc == 0 && found->ifindex == 0 && !may_make)
+		rc = -ENODEV;
 	if (rc == 0 && found->ifindex == 0) {
 		rc = make(l, name, parent, vlan);
 		found->made = rc == 0;

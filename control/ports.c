@@ -1,6 +1,7 @@
 /*
  * From the configured ports to devices and ports of the data plane: several ports may lie on one
- * device, by VLAN. Control, at start and at the end. What stands for a port in Linux: face.c and
+ * device, by VLAN. Control, at start and at the end, and when a device or interface comes back, as
+ * link.c finds. What stands for a port in Linux: face.c and
  * linux_vlan.c.
  */
 #include "control/ports.h"
@@ -148,21 +149,51 @@ int ctl_ports_open(struct dp *dp, const struct cf_config *f, const struct ctl_lo
 	return failed != 0 ? failed : rc;
 }
 
+/* ---- a device that comes back ---- */
+
+/* Ports neither come nor go while the program runs. */
+static const struct cf_port *configured(const struct cf_config *f, const char *name)
+{
+	const struct cf_port *port = f->ports;
+
+	while (strcmp(port->name, name) != 0)
+		port++;
+	return port;
+}
+
+int ctl_device_reopen(struct ctl *c, struct dp_device *d, bool quietly, char *error,
+		      size_t error_size)
+{
+	const struct cf_config *f = c->settings;
+	const struct dp_device_wish wish = wish_of(f, configured(f, d->port), c->dp->n_workers);
+	int rc = dp_link_open(d, &wish, dp_pool_near(c->dp, d->node), quietly, error, error_size);
+
+	for (unsigned int k = 0; k < c->dp->n_ports && rc == 0; k++) {
+		struct dp_port *port = c->dp->ports[k];
+
+		if (port->device == d)
+			dp_port_renew(port, configured(f, port->name)->mtu);
+	}
+	return rc;
+}
+
 /* ---- in Linux ---- */
 
 /* The VLAN interface has the configured MTU, or the port has the interface's. */
-static int face_vlan(struct ctl *c, struct dp_port *port, uint16_t mtu, char *error,
+static int face_vlan(struct ctl *c, struct dp_port *port, uint16_t mtu, bool may_make, char *error,
 		     size_t error_size)
 {
 	struct ctl_linux_vlan found;
 	int rc = ctl_linux_vlan(c->netlink, port->device->linux_ifindex, port->vlan, port->name,
-				&found, error, error_size);
+				may_make, &found, error, error_size);
 
+	if (rc != 0)
+		return rc;
 	port->linux_made = found.made;
 	port->linux_ifindex = found.ifindex;
-	if (rc == 0 && mtu == 0 && found.mtu < port->mtu_max)
+	if (mtu == 0 && found.mtu < port->mtu_max)
 		port->mtu = (uint16_t)found.mtu;
-	return rc;
+	return 0;
 }
 
 static int face(struct ctl *c, struct dp_port *port, uint16_t mtu, char *error, size_t error_size)
@@ -175,25 +206,71 @@ static int face(struct ctl *c, struct dp_port *port, uint16_t mtu, char *error, 
 		return rc < 0 ? rc : 0;
 	}
 	if (port->vlan != 0)
-		rc = face_vlan(c, port, mtu, error, error_size);
+		rc = face_vlan(c, port, mtu, true, error, error_size);
 	if (rc == 0)
 		ctl_face_share(c->face, port->linux_ifindex);
 	return rc;
 }
 
-int ctl_port_face(struct ctl *c, struct dp_port *port, uint16_t mtu, char *error, size_t error_size)
+static int face_up(struct ctl *c, const struct dp_port *port, uint16_t mtu)
 {
 	/* That of a shared device has been set with the device. */
 	bool set_mtu = !port->shared || (port->vlan != 0 && mtu != 0);
+
+	return ctl_linux_link_up(c->netlink, port->linux_ifindex, set_mtu ? port->mtu : 0);
+}
+
+int ctl_port_face(struct ctl *c, struct dp_port *port, uint16_t mtu, char *error, size_t error_size)
+{
 	int rc = face(c, port, mtu, error, error_size);
 
 	if (rc != 0)
 		return rc;
 	rc = ctl_linux_bind_port(c->netlink, port);
 	if (rc == 0)
-		rc = ctl_linux_link_up(c->netlink, port->linux_ifindex, set_mtu ? port->mtu : 0);
+		rc = face_up(c, port, mtu);
 	if (rc != 0)
 		snprintf(error, error_size, "port %s: %s", port->name, strerror(-rc));
+	return rc;
+}
+
+/* Addresses and routes of the file, for an interface that has none of its predecessor's. */
+static int give_again(struct ctl *c, const struct dp_port *port, const struct cf_port *from)
+{
+	int rc = 0;
+
+	for (size_t n = 0; n < from->addresses.n && rc == 0; n++)
+		rc = ctl_linux_set_address(c->netlink, port->linux_ifindex, &from->addresses.at[n],
+					   true);
+	for (size_t n = 0; n < from->n_routes && rc == 0; n++)
+		rc = ctl_linux_set_route(c->netlink, port->linux_ifindex, &from->routes[n], true);
+	return rc;
+}
+
+int ctl_port_face_again(struct ctl *c, struct dp_port *port, char *error, size_t error_size)
+{
+	const struct cf_port *from = configured(c->settings, port->name);
+	bool ours = port->linux_made;
+	uint32_t before = port->linux_ifindex;
+	int rc = 0;
+
+	if (port->vlan == 0)
+		port->linux_ifindex = port->device->linux_ifindex;
+	else
+		rc = face_vlan(c, port, from->mtu, ours, error, error_size);
+	if (rc != 0)
+		return rc;
+	/* Made by an attempt that failed later. */
+	port->linux_made |= ours && port->linux_ifindex == before;
+	ctl_face_share_moved(c->face, before, port->linux_ifindex);
+	ctl_linux_move_port(c->netlink, port);
+	rc = face_up(c, port, from->mtu);
+	if (rc == 0)
+		rc = give_again(c, port, from);
+	if (rc != 0)
+		snprintf(error, error_size,
+			 "port %s: its addresses and routes can't be set again: %s", port->name,
+			 strerror(-rc));
 	return rc;
 }
 

@@ -59,6 +59,19 @@ json_t *ctl_serve_port_counters(const struct dp *dp)
 
 /* ---- the ports ---- */
 
+static const char *link_text(const struct dp_link *l)
+{
+	switch (dp_link_state(l)) {
+	case DP_LINK_UP:
+		return "up";
+	case DP_LINK_DOWN:
+		return "down";
+	case DP_LINK_GONE:
+		return "gone";
+	}
+	return "";
+}
+
 static json_t *show_port(const struct dp *dp, const struct dp_port *p)
 {
 	const struct dp_device *d = p->device;
@@ -69,13 +82,15 @@ static json_t *show_port(const struct dp *dp, const struct dp_port *p)
 	if_indextoname(p->linux_ifindex, face);
 	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", p->mac[0], p->mac[1], p->mac[2],
 		 p->mac[3], p->mac[4], p->mac[5]);
-	return json_pack("{s:s, s:s, s:i, s:s, s:s, s:i, s:b, s:s, s:I, s:I, s:o, s:i, s:i, s:o}",
-			 "name", p->name, "device", d->device, "vlan", (int)p->vlan, "driver",
-			 d->driver, "mac", mac, "mtu", (int)p->mtu, "link", (int)dp_device_link(d),
-			 "linux_interface", face, "rx_packets", (json_int_t)rx, "tx_packets",
-			 (json_int_t)tx, "node", d->node < 0 ? json_null() : json_integer(d->node),
-			 "rx_queues", (int)d->rx_queues, "tx_queues", (int)d->tx_queues, "lacks",
-			 ctl_show_lacks(dp, d));
+	return json_pack(
+		"{s:s, s:s, s:i, s:s, s:s, s:i, s:s, s:i, s:I, s:s, s:I, s:I, s:o, s:i, s:i, "
+		"s:o}",
+		"name", p->name, "device", d->device, "vlan", (int)p->vlan, "driver", d->driver,
+		"mac", mac, "mtu", (int)p->mtu, "link", link_text(&d->link), "speed_mbps",
+		(int)d->link.speed_mbps, "link_changes", (json_int_t)d->link.changes,
+		"linux_interface", face, "rx_packets", (json_int_t)rx, "tx_packets", (json_int_t)tx,
+		"node", d->node < 0 ? json_null() : json_integer(d->node), "rx_queues",
+		(int)d->rx_queues, "tx_queues", (int)d->tx_queues, "lacks", ctl_show_lacks(dp, d));
 }
 
 json_t *ctl_serve_ports(const struct dp *dp)
@@ -188,7 +203,9 @@ json_t *ctl_serve_devices(const struct dp *dp)
 	json_t *all = json_object();
 
 	for (unsigned int k = 0; k < dp->n_devices; k++)
-		json_object_set_new(all, dp->devices[k]->device,
-				    device_counters(dp->devices[k]->eth_id));
+		/* One that has gone has no counters, not even old ones. */
+		if (dp->devices[k]->eth_id < RTE_MAX_ETHPORTS)
+			json_object_set_new(all, dp->devices[k]->device,
+					    device_counters(dp->devices[k]->eth_id));
 	return all;
 }

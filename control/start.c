@@ -94,14 +94,18 @@ static int start_settings(struct start *s)
 
 static int start_signals(struct start *s)
 {
-	sigset_t set;
+	sigset_t set, block;
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
-	/* Before any thread exists: all inherit it. SIGPIPE is for writes to clients that went. */
-	if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+	block = set;
+	for (int n = SIGRTMIN; n <= SIGRTMAX; n++)
+		sigaddset(&block, n);
+	/* Before any thread exists: all inherit it. SIGPIPE is for writes to clients that went;
+	 * real-time signals are a driver's, see dataplane/device_tap.h. */
+	if (pthread_sigmask(SIG_BLOCK, &block, NULL) != 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
 		return -errno;
 	s->c->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	s->c->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
@@ -222,9 +226,16 @@ static void on_neighbour(void *ctx, uint32_t ifindex, int family, const uint8_t 
 	ctl_asked_neighbour(c->asked, ifindex, family, addr, mac);
 }
 
+static void on_link(void *ctx, uint32_t ifindex, bool gone)
+{
+	struct ctl *c = ctx;
+
+	ctl_links_changed(c->links, ifindex, gone);
+}
+
 static int start_face(struct start *s)
 {
-	static const struct ctl_linux_ops ops = {on_ways_changed, on_neighbour};
+	static const struct ctl_linux_ops ops = {on_ways_changed, on_neighbour, on_link};
 	struct ctl *c = s->c;
 	char error[256];
 	int rc;
@@ -262,6 +273,17 @@ static void stop_face(struct start *s)
 		ctl_ports_unface(c);
 	if (c->netlink != NULL)
 		ctl_linux_free(c->netlink);
+}
+
+static int start_links(struct start *s)
+{
+	s->c->links = ctl_links_new(s->c);
+	return s->c->links == NULL ? -ENOMEM : 0;
+}
+
+static void stop_links(struct start *s)
+{
+	ctl_links_free(s->c->links);
 }
 
 /* On a CPU of its own a worker goes before whatever else the kernel runs there. */
@@ -349,6 +371,7 @@ static const struct step {
 	{"data plane", start_dataplane, stop_dataplane, true},
 	{"ports", start_ports, stop_ports, true},
 	{"Linux face", start_face, stop_face, false},
+	{"links", start_links, stop_links, false},
 	{"workers", start_workers, stop_workers, false},
 	{"interfaces and peers", start_config, stop_config, false},
 };

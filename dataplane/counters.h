@@ -47,6 +47,7 @@
 	X(fragment_timeout, "fragments did not complete in time, or were malformed")               \
 	X(outer_too_big, "encrypted packet could not be fragmented to the port's MTU")             \
 	X(spread_full, "workers that open or seal for another one did not keep up")                \
+	X(link_down, "port has no link, or its device is gone")                                    \
 	X(tx_full, "port did not take it")                                                         \
 	X(tx_busy, "other workers kept the port's transmit queue, which they share, busy")         \
 	X(stale, "handed to a worker for a peer, interface or port removed meanwhile")             \

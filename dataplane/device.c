@@ -1,7 +1,8 @@
 /*
  * Devices: opening one that device_find.c has found, setting up its queues and offloads, and giving
- * it back. Control only, before workers start and after they end. Packets are received in rx.c and
- * sent in tx.c; which worker has which queue: assign.c.
+ * it back. Control only, before workers start and after they end; between, for a device that no
+ * worker uses as it has gone (device_link.c). Packets are received in rx.c and sent in tx.c; which
+ * worker has which queue: assign.c.
  */
 #include "dataplane/device_priv.h"
 
@@ -15,6 +16,7 @@
 #include <rte_ethdev.h>
 
 #include "dataplane/batch.h"
+#include "dataplane/device_tap.h"
 #include "dataplane/port_linux.h"
 
 /* Descriptors asked for: some ms of small packets, so that a preempted worker loses none. */
@@ -143,6 +145,7 @@ static int configure(struct dp_device *d, uint16_t rx_queues, uint16_t tx_queues
 		return rc;
 	if (!d->shared)
 		conf.rxmode.mtu = mtu_to_ask(d, &info);
+	conf.intr_conf.rmv = (*info.dev_flags & RTE_ETH_DEV_INTR_RMV) != 0;
 	if (rx_queues > 1 && (info.flow_type_rss_offloads & RSS_BY_FLOW) != 0) {
 		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
 		conf.rx_adv_conf.rss_conf.rss_hf = info.flow_type_rss_offloads & RSS_BY_FLOW;
@@ -196,10 +199,11 @@ static int want_vlans(const struct dp_device *d)
 	return rc;
 }
 
-static int run(const struct dp_device *d)
+static int start(const struct dp_device *d)
 {
 	int rc = rte_eth_dev_start(d->eth_id);
 
+	dp_tap_ignore_signals();
 	if (rc == 0 && d->vlan_filter)
 		rc = want_vlans(d);
 	if (rc != 0 || d->shared)
@@ -211,26 +215,39 @@ static int run(const struct dp_device *d)
 	return 0;
 }
 
-int dp_device_start(struct dp_device *d, uint16_t rx_queues, uint16_t tx_queues,
-		    struct rte_mempool *pool, char *error, size_t error_size)
+int device_run(struct dp_device *d, uint16_t rx_queues, uint16_t tx_queues,
+	       struct rte_mempool *pool, const struct device_error *error)
 {
-	const struct device_error e = {error, error_size};
 	int rc = configure(d, rx_queues, tx_queues);
 
 	if (rc == 0)
 		rc = set_up_queues(d, rx_queues, tx_queues, pool);
 	if (rc == 0)
-		rc = tx_locks(d, tx_queues);
-	if (rc == 0)
-		rc = run(d);
+		rc = start(d);
 	if (rc != 0)
-		return device_fail(&e, rc,
+		return device_fail(error, rc,
 				   "port %s: device %s (%s) does not start: %s; DPDK's log says "
 				   "more",
 				   d->port, d->device, d->driver, strerror(-rc));
 	d->rx_queues = rx_queues;
 	d->tx_queues = tx_queues;
 	return 0;
+}
+
+int dp_device_start(struct dp_device *d, uint16_t rx_queues, uint16_t tx_queues,
+		    struct rte_mempool *pool, char *error, size_t error_size)
+{
+	const struct device_error e = {error, error_size};
+	int rc = tx_locks(d, tx_queues);
+
+	if (rc != 0)
+		return device_fail(&e, rc, "port %s: out of memory", d->port);
+	rc = device_run(d, rx_queues, tx_queues, pool, &e);
+	if (rc != 0) {
+		free(d->tx);
+		d->tx = NULL;
+	}
+	return rc;
 }
 
 /* ---- open and close ---- */
@@ -292,22 +309,24 @@ static void end(const struct dp_device *d)
 		(void)rte_dev_remove(info.device);
 }
 
-void dp_device_close(struct dp_device *d)
+void device_let_go(struct dp_device *d)
 {
 	if (!d->wrapped)
 		end(d);
+	dp_bond_close_members(&d->bond);
 	if (d->shared && d->mtu_restore != 0)
 		(void)dp_link_set_mtu(d->device, d->mtu_restore);
 	if (d->shared)
 		dp_link_merge_on(d->device, d->gro_restore);
-	free(d->tx);
-	clear(d, d->id);
+	d->mtu_restore = 0;
+	d->gro_restore = 0;
+	d->made = false;
+	d->eth_id = RTE_MAX_ETHPORTS;
 }
 
-bool dp_device_link(const struct dp_device *d)
+void dp_device_close(struct dp_device *d)
 {
-	struct rte_eth_link link;
-
-	return rte_eth_link_get_nowait(d->eth_id, &link) == 0 &&
-	       link.link_status == RTE_ETH_LINK_UP;
+	device_let_go(d);
+	free(d->tx);
+	clear(d, d->id);
 }

@@ -16,6 +16,9 @@
 #include <rte_mempool.h>
 #include <rte_spinlock.h>
 
+#include "dataplane/device_bond.h"
+#include "dataplane/device_link.h"
+
 #define DP_DEVICES_MAX 32
 #define DP_VLANS       4096 /* ids of VLANs; 0: without a tag */
 #define DP_NODE_ANY    (-1)
@@ -26,7 +29,8 @@ struct dp_tx_queue {
 	bool shared;
 };
 
-/* Written by control before workers run, except where it says so. */
+/* Written by control before workers run, except where it says so, and when the device has gone and
+ * comes back (device_link.h). */
 struct dp_device {
 	uint16_t id;			       /* index in struct dp */
 	uint16_t eth_id;		       /* DPDK's */
@@ -53,9 +57,11 @@ struct dp_device {
 	uint16_t mtu_restore;	/* shared: MTU to set again; 0: unchanged */
 	uint32_t linux_ifindex; /* shared: of the interface; else 0 */
 	struct dp_tx_queue *tx; /* [tx_queues] */
-	char port[16];		/* the first port's name, for messages */
-	char device[128];	/* as configured */
-	char driver[32];	/* DPDK's driver name */
+	struct dp_link link;
+	struct dp_bond bond;
+	char port[16];			/* the first port's name, for messages */
+	char device[260];		/* as configured */
+	char driver[32];		/* DPDK's driver name */
 	uint8_t port_by_vlan[DP_VLANS]; /* DP_NO_VLAN_PORT: frames of this VLAN are not ours */
 };
 
@@ -90,9 +96,6 @@ void dp_device_close(struct dp_device *d);
  * it alone. 0 or -ENOMEM. */
 int dp_device_wrap(struct dp_device *d, uint16_t id, uint16_t eth_id, uint16_t queues,
 		   uint16_t mtu);
-
-/* Any time: has it link? */
-bool dp_device_link(const struct dp_device *d);
 
 /*
  * What a device can lack, and what that means. One list: enum, names and texts are made from it.

@@ -1,6 +1,7 @@
 /*
- * Finding or making the DPDK device that the operator named. Control only, before workers start.
- * Setting it up is in device.c, what a shared one needs from Linux in port_linux.c.
+ * Finding or making the DPDK device that the operator named. Control only, before workers start,
+ * and for a device that comes back. Setting it up is in device.c, what a shared one needs from
+ * Linux in port_linux.c, bonds in device_bond.c.
  */
 #include "dataplane/device_priv.h"
 
@@ -201,6 +202,42 @@ static int open_vdev(struct dp_device *d, const struct device_error *error)
 	return probe(d, "vdev", name, comma != NULL ? comma + 1 : "", error);
 }
 
+static int open_member(struct dp_device *bond, const char *device, const struct device_error *error)
+{
+	struct dp_device member = {.eth_id = RTE_MAX_ETHPORTS};
+	struct rte_pci_addr at;
+	int rc;
+
+	memcpy(member.port, bond->port, sizeof(member.port));
+	snprintf(member.device, sizeof(member.device), "%s", device);
+	rc = rte_pci_addr_parse(device, &at) == 0 ? open_pci(&member, error)
+						  : open_vdev(&member, error);
+	if (rc != 0)
+		return rc;
+	bond->bond.members[bond->bond.n].eth_id = member.eth_id;
+	bond->bond.members[bond->bond.n++].made = member.made;
+	return 0;
+}
+
+static int open_bond(struct dp_device *d, const struct device_error *error)
+{
+	struct dp_bond_wish wish;
+	char why[256];
+	int rc = dp_bond_parse(d->device, &wish, why, sizeof(why));
+
+	if (rc != 0)
+		return device_fail(error, rc, "port %s: %s", d->port, why);
+	for (uint16_t i = 0; rc == 0 && i < wish.n_members; i++)
+		rc = open_member(d, wish.members[i], error);
+	if (rc != 0)
+		return rc;
+	rc = dp_bond_make(&wish, &d->bond, &d->eth_id, why, sizeof(why));
+	if (rc != 0)
+		return device_fail(error, rc, "port %s: %s", d->port, why);
+	d->made = true;
+	return own(d, d->eth_id, error);
+}
+
 int device_find(struct dp_device *d, const struct dp_device_wish *wish,
 		const struct rte_mempool *pool, const struct device_error *error)
 {
@@ -209,6 +246,8 @@ int device_find(struct dp_device *d, const struct dp_device_wish *wish,
 	if (if_nametoindex(d->device) == 0) {
 		if (rte_pci_addr_parse(d->device, &at) == 0)
 			return open_pci(d, error);
+		if (dp_bond_named(d->device))
+			return open_bond(d, error);
 		if (strchr(d->device, ',') != NULL || strncmp(d->device, "net_", 4) == 0)
 			return open_vdev(d, error);
 	}

@@ -22,4 +22,11 @@ int device_fits(const struct dp_device *d, uint16_t mtu, const struct rte_mempoo
 int device_find(struct dp_device *d, const struct dp_device_wish *wish,
 		const struct rte_mempool *pool, const struct device_error *error);
 
+/* Sets up so many queues, with the VLANs of d->port_by_vlan, and starts it; no locks. */
+int device_run(struct dp_device *d, uint16_t rx_queues, uint16_t tx_queues,
+	       struct rte_mempool *pool, const struct device_error *error);
+
+/* Closes DPDK's device and undoes what open changed in Linux; all else of d stays. */
+void device_let_go(struct dp_device *d);
+
 #endif

@@ -1,4 +1,7 @@
-/* A port on its device. Control, before workers start. Devices are opened in device.c. */
+/*
+ * A port on its device. Control, before workers start and when a device has come back. Devices are
+ * opened in device.c.
+ */
 #include "dataplane/port.h"
 
 #include <assert.h>
@@ -28,4 +31,15 @@ int dp_port_init(struct dp_port *port, uint16_t id, const char *name, struct dp_
 	memcpy(port->mac, device->mac, sizeof(port->mac));
 	memcpy(port->name, name, strlen(name));
 	return 0;
+}
+
+void dp_port_renew(struct dp_port *port, uint16_t mtu)
+{
+	const struct dp_device *device = port->device;
+	/* That of a TAP or VLAN interface goes on to count: somebody may have set it in Linux. */
+	uint16_t most = device->shared && port->vlan == 0 ? mtu : port->mtu;
+
+	port->mtu = most != 0 && most < device->mtu ? most : device->mtu;
+	port->mtu_max = device->mtu;
+	memcpy(port->mac, device->mac, sizeof(port->mac));
 }

@@ -1,6 +1,7 @@
 /*
  * A port: an inside or outside of the gateway, with a Linux interface that stands for it. It is the
  * untagged part of a device (device.h) or one VLAN of it. Made by control before workers start.
+ * Link state is the device's.
  */
 #ifndef DATAPLANE_PORT_H
 #define DATAPLANE_PORT_H
@@ -31,5 +32,9 @@ struct dp_port {
  * port for this VLAN. */
 int dp_port_init(struct dp_port *port, uint16_t id, const char *name, struct dp_device *device,
 		 uint16_t vlan, uint16_t mtu);
+
+/* Its device has been opened anew (device_link.h), and no worker uses it yet; mtu as above. What
+ * its interface in Linux is now, control finds out. */
+void dp_port_renew(struct dp_port *port, uint16_t mtu);
 
 #endif

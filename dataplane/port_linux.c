@@ -1,6 +1,6 @@
 /*
- * A port's interface in Linux: state, MTU, receive offloads by ioctl, and a filter on the packet
- * sockets by which DPDK reads it. Control only, before workers start and after they end.
+ * A port's interface in Linux: state, speed, MTU, receive offloads by ioctl, and a filter on the
+ * packet sockets by which DPDK reads it. Control only, before workers start and after they end.
  */
 #include "dataplane/port_linux.h"
 
@@ -175,6 +175,29 @@ void dp_link_merge_on(const char *name, uint8_t which)
 {
 	if (which != 0)
 		set_merging(name, which, true);
+}
+
+/* ---- carrier ---- */
+
+int dp_link_running(unsigned int ifindex, bool *running, uint32_t *speed_mbps)
+{
+	struct ethtool_cmd settings = {.cmd = ETHTOOL_GSET};
+	char name[IF_NAMESIZE];
+	struct ifreq req = {0};
+	int rc;
+
+	/* By its number: another one may have its name meanwhile, and it another name. */
+	if (if_indextoname(ifindex, name) == NULL)
+		return -ENODEV;
+	rc = ask(name, SIOCGIFFLAGS, &req);
+	if (rc != 0)
+		return rc;
+	*running = (req.ifr_flags & IFF_UP) != 0 && (req.ifr_flags & IFF_RUNNING) != 0;
+	*speed_mbps = 0;
+	if (*running && ethtool(name, &settings) == 0 &&
+	    ethtool_cmd_speed(&settings) != (uint32_t)SPEED_UNKNOWN)
+		*speed_mbps = ethtool_cmd_speed(&settings);
+	return 0;
 }
 
 /* ---- packet sockets ---- */

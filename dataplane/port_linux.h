@@ -1,5 +1,5 @@
 /* What a port that is shared with Linux needs from it: facts and settings of a network interface.
- * Control only, by ioctl; port.c alone uses it. */
+ * Control only, by ioctl; port.c and link.c use it. */
 #ifndef DATAPLANE_PORT_LINUX_H
 #define DATAPLANE_PORT_LINUX_H
 
@@ -14,6 +14,9 @@ void dp_link_only_look(void);
 
 /* Sets an interface up (if it is not) and tells its MTU. 0 or -errno. */
 int dp_link_up(const char *name, uint16_t *mtu);
+/* Whether it is up and has a carrier, and its speed then (0: unknown). 0, or -ENODEV: there is no
+ * such interface any more. */
+int dp_link_running(unsigned int ifindex, bool *running, uint32_t *speed_mbps);
 /* 0 or -errno. */
 int dp_link_set_mtu(const char *name, uint16_t mtu);
 

@@ -11,6 +11,9 @@
 
 unsigned int dp_rx(struct dp_worker *w, struct dp_poll *poll, struct dp_batch *b)
 {
+	b->n = 0;
+	if (unlikely(dp_link_state(&poll->device->link) == DP_LINK_GONE))
+		return 0;
 	b->n = rte_eth_rx_burst(poll->device->eth_id, poll->queue, b->pkts, DP_BATCH_MAX);
 	if (b->n == 0)
 		return 0;

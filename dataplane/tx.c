@@ -32,12 +32,23 @@ static void leave_queue(struct dp_tx_queue *q)
 		rte_spinlock_unlock(&q->lock);
 }
 
+static void empty(struct dp_worker *w, const struct dp_port *port, struct dp_batch *b)
+{
+	b->n = 0;
+	w->tx_ports_used &= ~(UINT64_C(1) << port->id);
+}
+
 /* False: another worker has the queue; the packets stay for the next turn. */
 static bool flush(struct dp_worker *w, struct dp_port *port, struct dp_batch *b)
 {
 	struct dp_device *device = port->device;
 	uint16_t queue = w->tx_queues[device->id], sent = 0;
 
+	if (unlikely(dp_link_state(&device->link) != DP_LINK_UP)) {
+		dp_drop(w, b->pkts, b->n, DP_DROP_link_down);
+		empty(w, port, b);
+		return true;
+	}
 	if (!take_queue(&device->tx[queue]))
 		return false;
 	for (int i = 0; i < TX_TRIES && sent < b->n; i++)
@@ -49,8 +60,7 @@ static bool flush(struct dp_worker *w, struct dp_port *port, struct dp_batch *b)
 	dp_count(&w->tx_sent[device->id], sent);
 	if (sent < b->n)
 		dp_drop(w, b->pkts + sent, b->n - sent, DP_DROP_tx_full);
-	b->n = 0;
-	w->tx_ports_used &= ~(UINT64_C(1) << port->id);
+	empty(w, port, b);
 	return true;
 }
 

@@ -39,9 +39,11 @@ def test_show():
     out = lines("show")
     assert out[0] == "wgdp 9.8.7, up 1 h 2 min, configured by /etc/wgdp/gw.yaml", out
     assert out[1] == "control on CPU 0, workers on CPU 1 (backoff), packets in pages", out
-    assert out[3].split() == ("PORT DEVICE DRIVER LINK MAC MTU LINUX RX PACKETS TX PACKETS"
+    assert out[3].split() == ("PORT DEVICE DRIVER LINK CHANGES MAC MTU LINUX RX PACKETS "
+                              "TX PACKETS"
                               ).split(), out
-    assert out[4].split() == ("wan eth1 net_af_packet up 02:00:00:00:00:01 1500 eth1 123456789012 5"
+    assert out[4].split() == ("wan eth1 net_af_packet up 10000 Mb/s 4 02:00:00:00:00:01 1500 "
+                              "eth1 123456789012 5"
                               ).split(), out
     assert out[7].split() == ["wg0", "51820", "0x10", "1420", "2500", "7", "10.8.0.1/16,",
                               "fd00::1/64", "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg="], out

@@ -43,15 +43,15 @@ static void show(void *ctx, const json_t *params, struct cf_rpc_answer *answer)
 	if (only)
 		json_array_remove(interfaces, 1);
 	answer->result = json_pack(
-		"{s:s, s:s, s:i, s:i, s:[{s:i, s:i, s:s}], s:s, s:[{s:s, s:s, s:s, s:s, s:i, s:b, "
-		"s:s, "
-		"s:I, s:I, s:i, s:i, s:i, s:{s:s}}], s:o}",
+		"{s:s, s:s, s:i, s:i, s:[{s:i, s:i, s:s}], s:s, s:[{s:s, s:s, s:s, s:s, s:i, s:s, "
+		"s:i, s:I, s:s, s:I, s:I, s:i, s:i, s:i, s:{s:s}}], s:o}",
 		"version", "9.8.7", "config", "/etc/wgdp/gw.yaml", "uptime_s", 3723, "control", 0,
 		"workers", "id", 0, "cpu", 1, "idle", "backoff", "memory", "pages", "ports", "name",
 		"wan", "device", "eth1", "driver", "net_af_packet", "mac", "02:00:00:00:00:01",
-		"mtu", 1500, "link", 1, "linux_interface", "eth1", "rx_packets",
-		(json_int_t)123456789012, "tx_packets", (json_int_t)5, "node", 1, "rx_queues", 2,
-		"tx_queues", 4, "lacks", "rss", "all to one queue", "interfaces", interfaces);
+		"mtu", 1500, "link", "up", "speed_mbps", 10000, "link_changes", (json_int_t)4,
+		"linux_interface", "eth1", "rx_packets", (json_int_t)123456789012, "tx_packets",
+		(json_int_t)5, "node", 1, "rx_queues", 2, "tx_queues", 4, "lacks", "rss",
+		"all to one queue", "interfaces", interfaces);
 }
 
 static json_t *peer(unsigned int i, const char *key)

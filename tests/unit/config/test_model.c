@@ -132,6 +132,32 @@ static void test_device(void **state)
 	}
 }
 
+static void test_pci(void **state)
+{
+	static const struct {
+		const char *device;
+		bool pci;
+	} rows[] = {
+		{"0000:3b:00.0", true},
+		{"3b:00.0", true},
+		{"eth1", false},
+		{"net_null0,x=3b:00.0", false},
+		{"net_bonding0,mode=1,slave=net_null0", false},
+		{"net_bonding0,mode=1,slave=3b:00.0", true},
+		{"net_bonding0,mode=1,slave=net_null0,member=0000:3b:00.1,mac=x", true},
+		{"net_bonding0,mode=1,slave=(net_tap0,iface=3b:00.0)", false},
+		{"net_bonding0,mode=1,slave=0000:3b:00.1.2", false},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char device[128];
+		struct cf_port port = {.device = device};
+
+		snprintf(device, sizeof(device), "%s", rows[i].device);
+		assert_int_equal(cf_port_has_pci(&port), rows[i].pci);
+	}
+}
+
 static void test_interface(void **state)
 {
 	struct cf_interface interfaces[] = {{.name = "wg0"}, {.name = "wg1"}};
@@ -145,9 +171,9 @@ static void test_interface(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_mask),	  cmocka_unit_test(test_contains),
-		cmocka_unit_test(test_order),	  cmocka_unit_test(test_device),
-		cmocka_unit_test(test_interface),
+		cmocka_unit_test(test_mask),  cmocka_unit_test(test_contains),
+		cmocka_unit_test(test_order), cmocka_unit_test(test_device),
+		cmocka_unit_test(test_pci),   cmocka_unit_test(test_interface),
 	};
 
 	return UNIT_RUN(tests);

@@ -47,7 +47,7 @@ static void on_neighbour(void *ctx, uint32_t ifindex, int family, const uint8_t 
 
 static int setup(void **state)
 {
-	static const struct ctl_linux_ops ops = {NULL, on_neighbour};
+	static const struct ctl_linux_ops ops = {NULL, on_neighbour, NULL};
 	static const int cpus[1];
 	static const unsigned int lcores[1];
 	const struct dp_settings s = {.cpus = cpus,

@@ -97,7 +97,7 @@ static void settle(struct ctl_linux *l)
 
 static struct ctl_linux *mirror(struct dp *of)
 {
-	static const struct ctl_linux_ops ops = {on_ways, on_neighbour};
+	static const struct ctl_linux_ops ops = {on_ways, on_neighbour, NULL};
 	char error[256] = "";
 	struct ctl_linux *l = ctl_linux_new(of, &ops, NULL, error, sizeof(error));
 
@@ -313,6 +313,60 @@ static void test_next_best6(void **state)
 		net_run("%s", rows[i].change);
 		settle(l);
 		check_route("fd00:9::1", rows[i].want);
+	}
+	ctl_linux_free(l);
+}
+
+/* Linux tells of a carrier some time after it has changed. */
+static void expect_port(struct ctl_linux *l, const char *to, unsigned int port_id)
+{
+	uint64_t until = now_ns() + UINT64_C(5000000000);
+	const struct dp_route *r = look(to);
+
+	while ((!r || r->kind != DP_ROUTE_PORT || r->port_id != port_id) && now_ns() < until) {
+		crank(l);
+		r = look(to);
+	}
+	settle(l);
+	r = look(to);
+	if (!r || r->kind != DP_ROUTE_PORT || r->port_id != port_id)
+		fail_msg("%s: not over port %u", to, port_id);
+}
+
+/* What Linux does with routes over a port without a carrier is a setting of its. */
+static void test_carrier(void **state)
+{
+	static const struct {
+		const char *there, *ignore;
+		unsigned int port_id;
+	} rows[] = {
+		{"true", "0", 0},
+		{"ip link set peer0 down", "0", 0},
+		{"true", "1", SECOND_PORT_ID},
+		{"ip link set peer0 up", "1", 0},
+		{"ip link set peer0 down", "1", SECOND_PORT_ID},
+		{"true", "0", 0},
+	};
+	struct ctl_linux *l;
+
+	net_run("%s && ip link add port1 type veth peer name peer1 && ip link set port1 up && "
+		"ip link set peer1 up && ip addr add 10.2.0.1/24 dev port1 && "
+		"ip addr add fd00:2::1/64 dev port1 && "
+		"ip route add 10.9.0.0/16 via 10.1.0.2 metric 10 && "
+		"ip route add 10.9.0.0/16 via 10.2.0.2 metric 20 && "
+		"ip route add fd00:9::/64 via fd00:1::2 metric 10 && "
+		"ip route add fd00:9::/64 via fd00:2::2 metric 20",
+		lan);
+	l = started();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		net_there();
+		net_run("%s", rows[i].there);
+		net_here();
+		for (int v = 4; v <= 6; v += 2)
+			net_run("sysctl -qw net.ipv%d.conf.port0.ignore_routes_with_linkdown=%s", v,
+				rows[i].ignore);
+		expect_port(l, "10.9.1.1", rows[i].port_id);
+		expect_port(l, "fd00:9::1", rows[i].port_id);
 	}
 	ctl_linux_free(l);
 }
@@ -908,6 +962,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(test_kinds, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_next_best, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_next_best6, setup, teardown),
+	cmocka_unit_test_setup_teardown(test_carrier, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_silent_removals, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_locals, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_bindings, setup, teardown),

@@ -21,7 +21,7 @@
 
 #include "dataplane/assign.h"
 #include "dataplane/batch.h"
-#include "dataplane/device.h"
+#include "dataplane/port.h"
 #include "tests/unit/dataplane/whole.h"
 
 static bool own_namespace;
@@ -54,6 +54,14 @@ static int open_device(struct dp *dp, struct dp_device *d, const char *device, u
 	return rc;
 }
 
+static enum dp_link_state link_of(const struct dp_device *device)
+{
+	struct dp_link_report report;
+
+	dp_link_read(device, &report);
+	return report.state;
+}
+
 /* ---- devices of our own ---- */
 
 static void own_devices(void **state)
@@ -76,7 +84,7 @@ static void own_devices(void **state)
 			assert_string_equal(port.port, "wan");
 			assert_string_equal(port.device, devices[i]);
 			assert_memory_equal(port.driver, devices[i], 8);
-			assert_true(dp_device_link(&port));
+			assert_int_equal(link_of(&port), DP_LINK_UP);
 			dp_device_close(&port);
 			assert_int_equal(rte_eth_dev_count_avail(), 0);
 		}
@@ -473,7 +481,7 @@ static void shared(void **state)
 		if (open_device(dp, &port, "t0", rows[i].mtu, rows[i].queues, error,
 				sizeof(error)) != 0)
 			fail_msg("%s", error);
-		assert_true(port.shared && is_up("t0") && dp_device_link(&port));
+		assert_true(port.shared && is_up("t0") && link_of(&port) == DP_LINK_UP);
 		assert_int_equal(port.linux_ifindex, if_nametoindex("t0"));
 		assert_int_equal(port.mtu, len - 14);
 		assert_int_equal(mtu_of("t0"), len - 14);
@@ -506,6 +514,116 @@ static void shared(void **state)
 	close(tap);
 }
 
+static int open_again(struct dp *dp, struct dp_device *d, uint16_t mtu, char *error, size_t size)
+{
+	const struct dp_device_wish wish = {
+		.port = "wan", .device = d->device, .mtu = mtu, .queues = 2};
+
+	return dp_link_open(d, &wish, dp->pool, true, error, size);
+}
+
+/* A device of DPDK's goes and comes back under its ports: what ports and workers stand on stays. */
+static void comes_back(void **state)
+{
+	struct dp *dp = whole_new(1);
+	struct dp_bell bell = {.fd = -1};
+	char error[512] = "";
+	uint8_t mac[6];
+	struct dp_device device;
+	struct dp_port port, vlan;
+	struct dp_tx_queue *tx;
+
+	(void)state;
+	assert_int_equal(open_device(dp, &device, "net_null0", 1300, 2, error, sizeof(error)), 0);
+	memcpy(mac, device.mac, sizeof(mac));
+	assert_int_equal(dp_port_init(&port, 7, "wan", &device, 0, 0), 0);
+	assert_int_equal(dp_port_init(&vlan, 8, "lan", &device, 42, 1200), 0);
+	port.linux_ifindex = 77;
+	tx = device.tx;
+	tx[1].shared = true;
+	for (unsigned int round = 0; round < 3; round++) {
+		dp_link_watch(&device, &bell);
+		assert_int_equal(link_of(&device), DP_LINK_UP);
+		/* As DPDK's interrupt thread tells. */
+		device.link.removed = true;
+		assert_int_equal(link_of(&device), DP_LINK_GONE);
+		dp_link_close(&device);
+		assert_int_equal(rte_eth_dev_count_avail(), 0);
+		assert_int_equal(link_of(&device), DP_LINK_GONE);
+		assert_int_equal(open_again(dp, &device, 0, error, sizeof(error)), 0);
+		dp_port_renew(&port, 0);
+		dp_port_renew(&vlan, 1200);
+		assert_int_equal(link_of(&device), DP_LINK_UP);
+		assert_true(device.rx_queues == 2 && device.tx_queues == 2);
+		assert_true(device.tx == tx && tx[1].shared && !tx[0].shared);
+		assert_true(device.port_by_vlan[0] == 7 && device.port_by_vlan[42] == 8);
+		assert_true(device.n_ports == 2 && device.first_port == 7);
+		assert_int_equal(device.mtu, 1300);
+		assert_true(port.mtu == 1300 && vlan.mtu == 1200 && vlan.mtu_max == 1300);
+		assert_int_equal(port.linux_ifindex, 77);
+		assert_memory_equal(device.mac, mac, sizeof(mac));
+		assert_memory_equal(vlan.mac, mac, sizeof(mac));
+		assert_string_equal(device.device, "net_null0");
+	}
+	dp_device_close(&device);
+	assert_int_equal(rte_eth_dev_count_avail(), 0);
+	dp_free(dp);
+}
+
+/* One that is back with fewer queues than workers have been given stays away. */
+static void comes_back_less(void **state)
+{
+	struct dp *dp = whole_new(1);
+	char error[512] = "";
+	struct dp_device device;
+
+	(void)state;
+	assert_int_equal(open_device(dp, &device, "net_ring0", 0, 2, error, sizeof(error)), 0);
+	dp_link_close(&device);
+	device.rx_queues = 17;
+	assert_int_equal(open_again(dp, &device, 0, error, sizeof(error)), -ENOSPC);
+	assert_non_null(strstr(error, "port wan: device net_ring0 is back with fewer queues"));
+	assert_int_equal(rte_eth_dev_count_avail(), 0);
+	dp_device_close(&device);
+	dp_free(dp);
+}
+
+/* The same with an interface of Linux's: it is found by its name again. */
+static void shared_comes_back(void **state)
+{
+	int tap = own_namespace ? new_tap("t2") : -1;
+	struct dp_bell bell = {.fd = -1};
+	char error[512] = "";
+	struct dp_device device;
+	struct dp *dp;
+
+	(void)state;
+	if (tap < 0) {
+		print_message("# no right to make a network namespace and a TAP in it\n");
+		skip();
+	}
+	dp = whole_new(1);
+	assert_int_equal(open_device(dp, &device, "t2", 1400, 1, error, sizeof(error)), 0);
+	dp_link_watch(&device, &bell);
+	assert_int_equal(link_of(&device), DP_LINK_UP);
+	close(tap);
+	assert_int_equal(link_of(&device), DP_LINK_GONE);
+	dp_link_close(&device);
+	assert_int_equal(open_again(dp, &device, 1400, error, sizeof(error)), -ENODEV);
+	assert_non_null(strstr(error, "no network interface t2"));
+	tap = new_tap("t2");
+	assert_true(tap >= 0);
+	assert_int_equal(open_again(dp, &device, 1400, error, sizeof(error)), 0);
+	assert_int_equal(device.linux_ifindex, if_nametoindex("t2"));
+	assert_int_equal(link_of(&device), DP_LINK_UP);
+	assert_int_equal(mtu_of("t2"), 1400);
+	dp_device_close(&device);
+	assert_int_equal(mtu_of("t2"), 1500);
+	assert_int_equal(rte_eth_dev_count_avail(), 0);
+	dp_free(dp);
+	close(tap);
+}
+
 /* An interface whose packets do not fit is left as it was. */
 static void shared_refused(void **state)
 {
@@ -534,10 +652,17 @@ static void shared_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(own_devices),	  cmocka_unit_test(jumbo),
-		cmocka_unit_test(lacks),	  cmocka_unit_test(assigned),
-		cmocka_unit_test(made_elsewhere), cmocka_unit_test(refused),
-		cmocka_unit_test(shared),	  cmocka_unit_test(shared_refused),
+		cmocka_unit_test(own_devices),
+		cmocka_unit_test(jumbo),
+		cmocka_unit_test(lacks),
+		cmocka_unit_test(assigned),
+		cmocka_unit_test(made_elsewhere),
+		cmocka_unit_test(refused),
+		cmocka_unit_test(shared),
+		cmocka_unit_test(shared_refused),
+		cmocka_unit_test(comes_back),
+		cmocka_unit_test(comes_back_less),
+		cmocka_unit_test(shared_comes_back),
 	};
 
 	own_namespace = unshare(CLONE_NEWNET) == 0;

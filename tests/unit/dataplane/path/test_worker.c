@@ -186,6 +186,37 @@ static void full_port(void **state)
 	path_close(&p);
 }
 
+/* A port without link costs its frames; one whose device is gone is not touched at all. */
+static void no_link(void **state)
+{
+	uint8_t plain[112];
+	struct path_frame f;
+	struct path p;
+
+	open_now(&p, 1);
+	path_ip(plain, "10.8.1.5", "10.0.0.2", sizeof(plain));
+	p.ports[0].device->link.state = DP_LINK_DOWN;
+	path_seal(&p, 1, NULL, 0);
+	path_assert_dropped(&p, DP_DROP_link_down, 1);
+	path_data(&f, &p, 1, 0, plain, sizeof(plain));
+	arrive(&p, 0, &f);
+	assert_int_equal(dp_worker_turn(p.w), 1);
+	path_sent(&p, 1);
+	p.ports[0].device->link.state = DP_LINK_GONE;
+	path_seal(&p, 1, NULL, 0);
+	path_assert_dropped(&p, DP_DROP_link_down, 1);
+	path_data(&f, &p, 1, 1, plain, sizeof(plain));
+	arrive(&p, 0, &f);
+	assert_int_equal(dp_worker_turn(p.w), 0);
+	p.ports[0].device->link.state = DP_LINK_UP;
+	assert_int_equal(dp_worker_turn(p.w), 1);
+	path_sent(&p, 1);
+	path_seal(&p, 1, NULL, 0);
+	path_sent(&p, 0);
+	path_assert_quiet(&p);
+	path_close(&p);
+}
+
 static void full_rings_to_others(void **state)
 {
 	struct path_frame f;
@@ -455,6 +486,7 @@ int main(void)
 		cmocka_unit_test(joins),
 		cmocka_unit_test(gone_meanwhile),
 		cmocka_unit_test(full_port),
+		cmocka_unit_test(no_link),
 		cmocka_unit_test(full_rings_to_others),
 		cmocka_unit_test(bells),
 		cmocka_unit_test(storms),
