@@ -189,6 +189,7 @@ static void full_port(void **state)
 /* A port without link costs its frames; one whose device is gone is not touched at all. */
 static void no_link(void **state)
 {
+	struct dp_event confirmed;
 	uint8_t plain[112];
 	struct path_frame f;
 	struct path p;
@@ -201,7 +202,7 @@ static void no_link(void **state)
 	path_data(&f, &p, 1, 0, plain, sizeof(plain));
 	arrive(&p, 0, &f);
 	assert_int_equal(dp_worker_turn(p.w), 1);
-	path_sent(&p, 1);
+	rte_pktmbuf_free(path_sent(&p, 1));
 	p.ports[0].device->link.state = DP_LINK_GONE;
 	path_seal(&p, 1, NULL, 0);
 	path_assert_dropped(&p, DP_DROP_link_down, 1);
@@ -210,9 +211,10 @@ static void no_link(void **state)
 	assert_int_equal(dp_worker_turn(p.w), 0);
 	p.ports[0].device->link.state = DP_LINK_UP;
 	assert_int_equal(dp_worker_turn(p.w), 1);
-	path_sent(&p, 1);
+	rte_pktmbuf_free(path_sent(&p, 1));
 	path_seal(&p, 1, NULL, 0);
-	path_sent(&p, 0);
+	rte_pktmbuf_free(path_sent(&p, 0));
+	assert_true(path_event(&p, &confirmed) && confirmed.kind == DP_EVENT_CONFIRMED);
 	path_assert_quiet(&p);
 	path_close(&p);
 }
