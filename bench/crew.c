@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <x86intrin.h>
 
 #include <rte_cycles.h>
 #include <rte_launch.h>
@@ -82,6 +83,17 @@ static struct bench_memory_port *port_out(const struct job *job)
 	return &job->crew->ports[job->load->decrypt ? 1 : 0];
 }
 
+/* As a NIC leaves them: in memory, not in the cache of the worker that will receive them. */
+static void flush_out(const struct dp_batch *b)
+{
+	for (unsigned int i = 0; i < b->n; i++) {
+		const char *at = rte_pktmbuf_mtod(b->pkts[i], const char *);
+
+		for (unsigned int off = 0; off < b->pkts[i]->data_len; off += RTE_CACHE_LINE_SIZE)
+			_mm_clflush(at + off);
+	}
+}
+
 static void prepare(struct bench_member *m)
 {
 	struct bench_crew *c = m->job->crew;
@@ -92,6 +104,7 @@ static void prepare(struct bench_member *m)
 		bool all = bench_prepare_batch(&m->preparer, &c->g, m->job->load, BENCH_CLASSIFY,
 					       at, &b);
 
+		flush_out(&b);
 		bench_memory_put(q, b.pkts, b.n);
 		if (!all) {
 			go_wrong(m->job, "out of packet buffers");
