@@ -203,7 +203,7 @@ static void no_link(void **state)
 	path_data(&f, &p, 1, 0, plain, sizeof(plain));
 	arrive(&p, 0, &f);
 	assert_int_equal(dp_worker_turn(p.w), 1);
-	path_sent(&p, 1);
+	rte_pktmbuf_free(path_sent(&p, 1));
 	assert_true(path_event(&p, &confirmed));
 	/* Whose neighbour is not known is not asked for it. */
 	path_ip(plain, "10.8.1.5", "10.0.0.3", sizeof(plain));
@@ -226,9 +226,9 @@ static void no_link(void **state)
 	assert_int_equal(dp_worker_turn(p.w), 0);
 	p.ports[0].link.state = DP_LINK_UP;
 	assert_int_equal(dp_worker_turn(p.w), 1);
-	path_sent(&p, 1);
+	rte_pktmbuf_free(path_sent(&p, 1));
 	path_seal(&p, 1, NULL, 0);
-	path_sent(&p, 0);
+	rte_pktmbuf_free(path_sent(&p, 0));
 	path_assert_quiet(&p);
 	path_close(&p);
 }
