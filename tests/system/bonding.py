@@ -47,7 +47,8 @@ def expect_member(s, active, spare, client, host):
 def bounded(t, streams, what):
     for stream in streams:
         sent, lost, twice = stream.stop()
-        t.comment(f"{what}: {stream.label}: {sent} sent, {len(lost)} lost, {twice} twice")
+        t.comment(f"{what}: {stream.label}: {sent} sent, {len(lost)} lost {lost[:1]} to "
+                  f"{lost[-1:]}, {twice} twice")
         assert sent >= 100, sent
         assert len(lost) <= LOSS_MAX_SECONDS / PING_SECONDS, f"{len(lost)} of {sent} lost"
 
