@@ -153,7 +153,7 @@ int dp_worker_begin(struct dp_worker *w)
 void dp_worker_end(struct dp_worker *w)
 {
 	dp_spread_finish(w);
-	dp_tx_flush(w);
+	dp_tx_finish(w);
 	rte_rcu_qsbr_thread_offline(w->dp->rcu, w->id);
 	rte_rcu_qsbr_thread_unregister(w->dp->rcu, w->id);
 	for (unsigned int e = 0; e < 2; e++)

@@ -100,7 +100,7 @@ struct dp_worker {
 	DP_SPREADS(DP_SPREAD_FIELD)
 #undef DP_SPREAD_FIELD
 	struct dp_spread *spread; /* work that is shared out to other workers: spread.h */
-	/* frames collected per port until the end of the loop: see tx.c */
+	/* frames collected per port, to be sent at the end of the turn: see tx.c */
 	struct dp_batch *tx;	/* [DP_PORTS_MAX] */
 	uint64_t tx_ports_used; /* bit per port whose batch is not empty */
 };
