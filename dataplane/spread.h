@@ -56,8 +56,8 @@ struct dp_load {
 
 struct dp_spread {
 	/* the owner */
-	bool on;
-	bool held; /* both epochs are online */
+	bool on;	/* work is given as jobs, and both epochs are online */
+	bool announced; /* others are told to look here */
 	uint8_t epoch;
 	unsigned int in_epoch[2]; /* jobs not yet taken back */
 	uint64_t head;		  /* the job that is taken back next */
@@ -94,7 +94,7 @@ static inline void dp_load_sample(struct dp_worker *w, const struct dp_peer *pee
 }
 
 /* The batch as a job. When there is no room, its packets are dropped: see dp_spread_turn(). */
-void dp_spread_give(struct dp_worker *w, const struct dp_batch *b, enum dp_job_kind kind);
+void dp_spread_give(struct dp_worker *w, struct dp_batch *b, enum dp_job_kind kind);
 
 /* At the beginning of a turn, before anything is looked up: switches on and off. */
 void dp_spread_begin(struct dp_worker *w);
