@@ -125,12 +125,18 @@ static int look_at(struct dp_device *d, uint16_t mtu, const struct rte_mempool *
 
 /* ---- setting it up ---- */
 
+/* What DPDK takes a frame to have besides an IP packet, in rte_eth_dev_configure(). */
+static uint32_t frame_overhead(const struct rte_eth_dev_info *info)
+{
+	if (info->max_mtu == UINT16_MAX || info->max_rx_pktlen <= info->max_mtu)
+		return FRAME_CRC_BYTES;
+	return info->max_rx_pktlen - info->max_mtu;
+}
+
 /* Room for a tag in the frames that the hardware takes, where it does not count one itself. */
 static uint32_t mtu_to_ask(const struct dp_device *d, const struct rte_eth_dev_info *info)
 {
-	bool counted = info->max_rx_pktlen - info->max_mtu >= FRAME_CRC_BYTES + VLAN_BYTES;
-
-	if (!d->tagged || counted)
+	if (!d->tagged || frame_overhead(info) >= FRAME_CRC_BYTES + VLAN_BYTES)
 		return d->mtu;
 	return RTE_MIN((uint32_t)d->mtu + VLAN_BYTES, mtu_limit(info));
 }
@@ -291,6 +297,7 @@ int dp_device_wrap(struct dp_device *d, uint16_t id, uint16_t eth_id, uint16_t q
 	d->rx_queues_max = d->tx_queues_max = queues;
 	d->rx_queues = d->tx_queues = queues;
 	d->mtu = mtu;
+	d->rss = d->rss_ports = true;
 	d->wrapped = true;
 	return 0;
 }
