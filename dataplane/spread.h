@@ -6,7 +6,7 @@
  * itself, and a job that another worker holds for long only makes the queue grow, up to its end.
  *
  * Jobs are on while a worker is full and most of its packets are of one peer, or while it receives
- * for others because a port has too few queues: load.c. Runs on workers.
+ * for others because a device has too few queues, or no RSS: load.c. Runs on workers.
  */
 #ifndef DATAPLANE_SPREAD_H
 #define DATAPLANE_SPREAD_H

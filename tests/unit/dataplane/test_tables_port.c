@@ -225,6 +225,7 @@ static void assigned(void **state)
 		dp->n_devices = (uint16_t)(i + 1);
 	}
 	d[0].rx_queues_max = d[0].tx_queues_max = 1; /* as of a NIC with one */
+	d[1].rss = true;
 	if (dp_start_devices(dp, error, sizeof(error)) != 0)
 		fail_msg("%s", error);
 	assert_int_equal(d[0].rx_queues, 1);
@@ -237,8 +238,8 @@ static void assigned(void **state)
 	assert_int_equal(dp->workers[1]->polls[0].queue, 1);
 	assert_int_equal(dp->workers[1]->tx_queues[1], 1);
 	assert_int_equal(dp->workers[1]->tx_queues[0], 0);
-	assert_true(dp->workers[0]->few_queues);
-	assert_false(dp->workers[1]->few_queues);
+	assert_true(dp->workers[0]->for_others);
+	assert_false(dp->workers[1]->for_others);
 	for (unsigned int i = 0; i < 2; i++)
 		dp_device_close(&d[i]);
 	dp_free(dp);

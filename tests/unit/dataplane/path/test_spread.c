@@ -419,7 +419,7 @@ static void many_peers(void **state)
 			on |= dp_spreads(w);
 		}
 		assert_int_equal(on, round == 1);
-		w->few_queues = true;
+		w->for_others = true;
 	}
 	path_close(&p);
 }
