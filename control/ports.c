@@ -1,8 +1,7 @@
 /*
  * From the configured ports to devices and ports of the data plane: several ports may lie on one
  * device, by VLAN. Control, at start and at the end, and when a device or interface comes back, as
- * link.c finds. What stands for a port in Linux: face.c and
- * linux_vlan.c.
+ * link.c finds. What stands for a port in Linux: face.c and linux_vlan.c.
  */
 #include "control/ports.h"
 
