@@ -15,6 +15,7 @@
 
 #include "control/link_mtu.h"
 #include "control/pci_holder.h"
+#include "dataplane/device_bond.h"
 #include "dataplane/pci.h"
 
 /* "file:line: port NAME: what" */
@@ -116,15 +117,17 @@ static void check_mtu(const struct cf_config *config, const struct cf_port *port
 				least, most);
 }
 
-static void check_pci(const struct cf_config *config, const struct cf_port *port, int running,
-		      struct cf_messages *errors)
+/* device: the port's, or a member of its bond. */
+static void check_pci(const struct cf_config *config, const struct cf_port *port, char *device,
+		      int running, struct cf_messages *errors)
 {
+	const struct cf_port member = {.device = device};
 	char name[DP_PCI_NAME_BYTES], why[256];
 	int holder;
 
-	if (cf_port_device(port) != CF_DEVICE_PCI || if_nametoindex(port->device) != 0)
+	if (cf_port_device(&member) != CF_DEVICE_PCI || if_nametoindex(device) != 0)
 		return;
-	if (dp_pci_usable(port->device, name, why, sizeof(why)) != 0) {
+	if (dp_pci_usable(device, name, why, sizeof(why)) != 0) {
 		add(errors, config, port, "%s", why);
 		return;
 	}
@@ -133,6 +136,22 @@ static void check_pci(const struct cf_config *config, const struct cf_port *port
 		add(errors, config, port,
 		    "PCI device %s is in use by process %d: stop that, or take another", name,
 		    holder);
+}
+
+static void check_bond(const struct cf_config *config, const struct cf_port *port, int running,
+		       struct cf_messages *errors)
+{
+	struct dp_bond_wish bond;
+	char why[256];
+
+	if (!dp_bond_named(port->device))
+		return;
+	if (dp_bond_parse(port->device, &bond, why, sizeof(why)) != 0) {
+		add(errors, config, port, "%s", why);
+		return;
+	}
+	for (uint16_t k = 0; k < bond.n_members; k++)
+		check_pci(config, port, bond.members[k], running, errors);
 }
 
 /* net_pcap ends the program if there is nothing to read. */
@@ -150,7 +169,8 @@ void ctl_preflight(const struct cf_config *config, int running, struct cf_messag
 {
 	for (size_t k = 0; k < config->n_ports; k++) {
 		check_interface(config, &config->ports[k], errors);
-		check_pci(config, &config->ports[k], running, errors);
+		check_pci(config, &config->ports[k], config->ports[k].device, running, errors);
+		check_bond(config, &config->ports[k], running, errors);
 		check_mtu(config, &config->ports[k], errors);
 		check_pcap(config, &config->ports[k], errors);
 	}
@@ -158,7 +178,8 @@ void ctl_preflight(const struct cf_config *config, int running, struct cf_messag
 
 /* ---- what --check leaves alone ---- */
 
-const char *ctl_preflight_unopened(const struct cf_port *port)
+/* Of a device, or a member of a bond. */
+static const char *why_unopened(const char *device)
 {
 	static const struct {
 		const char *driver, *with, *why;
@@ -171,7 +192,24 @@ const char *ctl_preflight_unopened(const struct cf_port *port)
 	};
 
 	for (unsigned int k = 0; k < sizeof(rows) / sizeof(rows[0]); k++)
-		if (driven_by(port, rows[k].driver) && strstr(port->device, rows[k].with) != NULL)
+		if (strncmp(device, rows[k].driver, strlen(rows[k].driver)) == 0 &&
+		    strstr(device, rows[k].with) != NULL)
 			return rows[k].why;
 	return NULL;
+}
+
+const char *ctl_preflight_unopened(const struct cf_port *port)
+{
+	const char *why = NULL;
+	struct dp_bond_wish bond;
+	char error[256];
+
+	if (!dp_bond_named(port->device))
+		return why_unopened(port->device);
+	/* What is wrong with it has been said. */
+	if (dp_bond_parse(port->device, &bond, error, sizeof(error)) != 0)
+		return NULL;
+	for (uint16_t k = 0; k < bond.n_members && why == NULL; k++)
+		why = why_unopened(bond.members[k]);
+	return why;
 }

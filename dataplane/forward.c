@@ -99,7 +99,7 @@ static void set_next_hop(struct dp_note *note, const uint8_t *ip)
 
 static void to_ports(struct dp_worker *w, struct dp_batch *b)
 {
-	struct dp_batch ready = {.n = 0}, resolve = {.n = 0}, big = {.n = 0};
+	struct dp_batch ready = {.n = 0}, resolve = {.n = 0}, big = {.n = 0}, dead = {.n = 0};
 
 	count_down(w, b);
 	for (unsigned int i = 0; i < b->n; i++) {
@@ -113,6 +113,10 @@ static void to_ports(struct dp_worker *w, struct dp_batch *b)
 			dp_batch_add(&ready, m);
 			continue;
 		}
+		if (dp_link_state(&port->device->link) != DP_LINK_UP) {
+			dp_batch_add(&dead, m);
+			continue;
+		}
 		set_next_hop(note, rte_pktmbuf_mtod(m, const uint8_t *));
 		dp_batch_add(note->inner_len > port->mtu ? &big : &resolve, m);
 	}
@@ -120,6 +124,8 @@ static void to_ports(struct dp_worker *w, struct dp_batch *b)
 		dp_tx(w, &ready);
 	if (big.n)
 		dp_too_big(w, big.pkts, big.n);
+	if (dead.n)
+		dp_no_link(w, dead.pkts, dead.n);
 	dp_ask_control(w, resolve.pkts, resolve.n, DP_ASK_RESOLVE);
 }
 

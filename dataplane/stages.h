@@ -82,6 +82,10 @@ static inline void dp_sift(struct dp_worker *w, struct dp_batch *b, const uint8_
 	b->n = (uint16_t)kept;
 }
 
+/* tx.c: inner packets for a port without link: dropped, and their sources are told. What is a frame
+ * already dp_tx() drops. */
+void dp_no_link(struct dp_worker *w, struct rte_mbuf **pkts, unsigned int n);
+
 /*
  * punt.c: what wgdp does not handle goes to Linux: frames as they came in on a port. Who takes a
  * packet off the ring to the face counts it, as punted or dropped.

@@ -65,6 +65,11 @@ static bool flush(struct dp_worker *w, struct dp_port *port, struct dp_batch *b)
 	return true;
 }
 
+void dp_no_link(struct dp_worker *w, struct rte_mbuf **pkts, unsigned int n)
+{
+	dp_refuse(w, pkts, n, DP_DROP_link_down);
+}
+
 void dp_tx(struct dp_worker *w, struct dp_batch *b)
 {
 	uint64_t busy = 0; /* ports whose queue was tried for this batch, and taken */

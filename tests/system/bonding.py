@@ -18,8 +18,10 @@ MEMBERS = ["bond0tap", "bond1tap"]
 BOND = ("net_bonding0,mode=1," +
         ",".join(f"slave=(net_tap{n},iface={name})" for n, name in enumerate(MEMBERS)))
 PING_SECONDS = 0.01
-# A member's loss is seen by an interrupt, at once; on a machine that is busy it takes its time.
-LOSS_MAX_SECONDS = 0.5
+# Members are looked at every 20 ms; on a machine that is busy it takes its time.
+LOSS_MAX_SECONDS = 1
+# A handshake message may get lost, and is sent again after 5 s.
+START_SECONDS = 30
 
 
 def port(gw, name):
@@ -45,7 +47,8 @@ def expect_member(s, active, spare, client, host):
 def bounded(t, streams, what):
     for stream in streams:
         sent, lost, twice = stream.stop()
-        t.comment(f"{what}: {stream.label}: {sent} sent, {len(lost)} lost, {twice} twice")
+        t.comment(f"{what}: {stream.label}: {sent} sent, {len(lost)} lost {lost[:1]} to "
+                  f"{lost[-1:]}, {twice} twice")
         assert sent >= 100, sent
         assert len(lost) <= LOSS_MAX_SECONDS / PING_SECONDS, f"{len(lost)} of {sent} lost"
 
@@ -143,7 +146,7 @@ def test(t):
     with t.case("a bond of two devices with arguments of their own is a port like any other"):
         process.wait_until(lambda: port(gw, "wan")["link"] == "up", "the bond has link")
         assert port(gw, "wan")["driver"] == "net_bonding", port(gw, "wan")
-        traffic.wait_reachable(s.clients[1], scene.HOST4)
+        traffic.wait_reachable(s.clients[1], scene.HOST4, START_SECONDS)
         traffic.ping(s.host, scene.inner6(1))
         expect_member(s, MEMBERS[0], MEMBERS[1], s.clients[1], scene.HOST4)
     with t.case("the active member is lost under traffic: the other one takes over"):
@@ -161,7 +164,7 @@ def test(t):
         process.wait_until(lambda: port(gw, "wan")["link"] == "down", "no link", 5)
         s.gw.ip(f"link set {MEMBERS[1]} up")
         process.wait_until(lambda: port(gw, "wan")["link"] == "up", "link", 5)
-        traffic.wait_reachable(s.clients[1], scene.HOST4)
+        traffic.wait_reachable(s.clients[1], scene.HOST4, START_SECONDS)
         traffic.ping(s.host, scene.inner4(1))
     with t.case("TCP over the bond"):
         end = traffic.iperf3(s.host, s.clients[1], scene.HOST4, 2)

@@ -269,6 +269,24 @@ def good(t, m):
     m.gw.ip("link set lan up")
 
 
+def bonds(t, m):
+    with t.case("a bond of devices that need nothing is opened, one that makes interfaces is not"):
+        m.write("ports:\n  p0: {device: \"net_bonding0,mode=1,slave=net_null0,slave=net_null1\"}\n"
+                "  p1: {device: \"net_bonding1,mode=1,slave=(net_tap0,iface=x)\"}\n")
+        result = m.check()
+        assert result.returncode == 0, result
+        assert re.search(r"^port p0: .*\(net_bonding\), .*link up", result.stdout, re.MULTILINE), \
+            result
+        assert re.search("port p1: .*was not opened: it would make an interface", result.stdout)
+    with t.case("what is wrong with a bond or its members"):
+        m.write("ports:\n  p0: {device: \"net_bonding0,mode=4,slave=net_null0\"}\n"
+                "  p1: {device: \"net_bonding1,mode=1,slave=0000:ff:1f.7\"}\n")
+        result = m.check()
+        assert result.returncode == 1, result
+        assert f"{m.path}:2: port p0: mode=4 (LACP)" in result.stderr, result
+        assert f"{m.path}:3: port p1: there is no PCI device 0000:ff:1f.7" in result.stderr, result
+
+
 def few_queues(t, m):
     if len(CPUS) < 2:
         t.skip("fewer queues than workers", "needs two CPUs")
@@ -320,7 +338,8 @@ def beside_a_gateway(t, m):
         shown = gw.rpc("show")["ports"][0]
         assert shown["link"] == "up"
     with t.case("it knows what its ports lack, too: in the log and in show ports"):
-        assert "tx_udp_cksum" in shown["lacks"] and shown["rx_queues"] == 1, shown
+        assert "tx_udp_cksum" in shown["lacks"] and shown["rx_queues"] == \
+            len(gateway.cpus_for_workers()), shown
         assert re.search("port wan: device wan lacks tx_udp_cksum", gw.log()), gw.log()
         assert re.search("^wan +tx_udp_cksum +", gw.cli("show", "ports"), re.MULTILINE)
         assert gw.child.poll() is None
@@ -334,6 +353,7 @@ def test(t):
     devices(t, m)
     several(t, m)
     bad_drivers(t, m)
+    bonds(t, m)
     few_queues(t, m)
     ordinary_user(t, m)
     beside_a_gateway(t, m)

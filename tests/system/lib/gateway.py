@@ -64,7 +64,7 @@ class Gateway:
         self.socket_path = os.path.join(self.directory, "wgdp.sock")
         self.config_path = os.path.join(self.directory, "gateway.yaml")
         self.log_path = os.path.join(self.directory, "log")
-        self.config = {"control": 0, "workers": [cpu_for_worker()], "idle": "backoff",
+        self.config = {"control": 0, "workers": cpus_for_workers(), "idle": "backoff",
                        "hugepages": "never", "socket": self.socket_path, **config}
         self.child = None
         self.write()
@@ -244,6 +244,8 @@ class Gateway:
                                   lambda: f"{reason} moves: {self.drops()}", timeout)
 
 
-def cpu_for_worker():
-    """The last CPU there is: not the control thread's if there are two."""
-    return max(os.sched_getaffinity(0))
+def cpus_for_workers():
+    """The last CPUs that there are, so not the control thread's if there is another. How many says
+    WGDP_TEST_WORKERS; on a machine with fewer CPUs, that many."""
+    wanted = int(os.environ.get("WGDP_TEST_WORKERS", "2"))
+    return sorted(os.sched_getaffinity(0))[-wanted:]

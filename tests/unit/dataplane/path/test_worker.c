@@ -189,6 +189,8 @@ static void full_port(void **state)
 /* A port without link costs its frames; one whose device is gone is not touched at all. */
 static void no_link(void **state)
 {
+	struct dp_event confirmed;
+	struct rte_mbuf *m;
 	uint8_t plain[112];
 	struct path_frame f;
 	struct path p;
@@ -201,18 +203,32 @@ static void no_link(void **state)
 	path_data(&f, &p, 1, 0, plain, sizeof(plain));
 	arrive(&p, 0, &f);
 	assert_int_equal(dp_worker_turn(p.w), 1);
-	path_sent(&p, 1);
+	rte_pktmbuf_free(path_sent(&p, 1));
+	assert_true(path_event(&p, &confirmed));
+	/* Whose neighbour is not known is not asked for it. */
+	path_ip(plain, "10.8.1.5", "10.0.0.3", sizeof(plain));
+	path_data(&f, &p, 1, 1, plain, sizeof(plain));
+	arrive(&p, 0, &f);
+	p.ports[1].device->link.state = DP_LINK_DOWN;
+	assert_int_equal(dp_worker_turn(p.w), 1);
+	m = path_asked(&p);
+	assert_int_equal(dp_note(m)->ask, DP_ASK_ICMP);
+	assert_int_equal(dp_note(m)->reason, DP_DROP_link_down);
+	rte_pktmbuf_free(m);
+	path_assert_dropped(&p, DP_DROP_link_down, 1);
+	path_ip(plain, "10.8.1.5", "10.0.0.2", sizeof(plain));
+	p.ports[1].device->link.state = DP_LINK_UP;
 	p.ports[0].device->link.state = DP_LINK_GONE;
 	path_seal(&p, 1, NULL, 0);
 	path_assert_dropped(&p, DP_DROP_link_down, 1);
-	path_data(&f, &p, 1, 1, plain, sizeof(plain));
+	path_data(&f, &p, 1, 2, plain, sizeof(plain));
 	arrive(&p, 0, &f);
 	assert_int_equal(dp_worker_turn(p.w), 0);
 	p.ports[0].device->link.state = DP_LINK_UP;
 	assert_int_equal(dp_worker_turn(p.w), 1);
-	path_sent(&p, 1);
+	rte_pktmbuf_free(path_sent(&p, 1));
 	path_seal(&p, 1, NULL, 0);
-	path_sent(&p, 0);
+	rte_pktmbuf_free(path_sent(&p, 0));
 	path_assert_quiet(&p);
 	path_close(&p);
 }
