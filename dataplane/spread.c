@@ -315,6 +315,8 @@ void dp_spread_finish(struct dp_worker *w)
 		if (take_back(w) == 0 && do_one(w, s) == 0)
 			rte_pause();
 	}
+	/* While what their notes name is held. */
+	dp_tx_finish(w);
 	if (s->announced)
 		announce(w, false);
 	if (s->on)

@@ -103,7 +103,8 @@ void dp_spread_make_room(struct dp_worker *w);
 /* At the end of a turn that took this many packets: takes back what is done, does own jobs that
  * nobody took; or, if there was nothing at all, a job of another worker. Returns packets. */
 unsigned int dp_spread_turn(struct dp_worker *w, unsigned int taken);
-/* The end of a worker: takes everything back. Waits for jobs that others have begun. */
+/* The end of a worker: takes everything back, and sends all that it has. Waits for jobs that others
+ * have begun, and for locks. */
 void dp_spread_finish(struct dp_worker *w);
 
 /* Control, before workers run and after they have ended. NULL: out of memory. */
