@@ -29,6 +29,7 @@ static struct dp_device_wish wish_of(const struct cf_config *f, const struct cf_
 		if (strcmp(port->device, first->device) != 0)
 			continue;
 		wish.mtu = port->mtu > wish.mtu ? port->mtu : wish.mtu;
+		wish.mtu_or_more |= port->mtu == 0;
 		wish.tagged |= port->vlan != 0;
 	}
 	return wish;

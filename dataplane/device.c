@@ -61,6 +61,13 @@ static uint32_t mtu_limit(const struct rte_eth_dev_info *info)
 	return RTE_MIN((uint32_t)info->max_mtu, info->max_rx_pktlen - (uint32_t)FRAME_CRC_BYTES);
 }
 
+uint16_t device_mtu(const struct dp_device_wish *wish, uint16_t has)
+{
+	if (wish->mtu == 0 || (wish->mtu_or_more && has > wish->mtu))
+		return has;
+	return wish->mtu;
+}
+
 static int check_limits(const struct dp_device *d, const struct rte_eth_dev_info *info,
 			uint16_t mtu, const struct device_error *error)
 {
@@ -96,8 +103,8 @@ static void find_offloads(struct dp_device *d, const struct rte_eth_dev_info *in
 	find_rss(d, info);
 }
 
-static int look_at(struct dp_device *d, uint16_t mtu, const struct rte_mempool *pool,
-		   const struct device_error *error)
+static int look_at(struct dp_device *d, const struct dp_device_wish *wish,
+		   const struct rte_mempool *pool, const struct device_error *error)
 {
 	struct rte_ether_addr mac;
 	struct rte_eth_dev_info info;
@@ -110,9 +117,9 @@ static int look_at(struct dp_device *d, uint16_t mtu, const struct rte_mempool *
 				   d->device);
 	memcpy(d->mac, mac.addr_bytes, sizeof(d->mac));
 	snprintf(d->driver, sizeof(d->driver), "%s", info.driver_name);
-	rc = check_limits(d, &info, mtu, error);
+	rc = check_limits(d, &info, wish->mtu, error);
 	if (rc == 0 && !d->shared) {
-		d->mtu = mtu != 0 ? mtu : (uint16_t)RTE_MIN(mtu_limit(&info), RTE_ETHER_MTU);
+		d->mtu = device_mtu(wish, (uint16_t)RTE_MIN(mtu_limit(&info), RTE_ETHER_MTU));
 		rc = device_fits(d, d->mtu, pool, error);
 	}
 	if (rc != 0)
@@ -282,7 +289,7 @@ int dp_device_open(struct dp_device *d, uint16_t id, const struct dp_device_wish
 	d->tagged = wish->tagged;
 	rc = device_find(d, wish, pool, &e);
 	if (rc == 0)
-		rc = look_at(d, wish->mtu, pool, &e);
+		rc = look_at(d, wish, pool, &e);
 	if (rc != 0)
 		dp_device_close(d);
 	return rc;

@@ -72,6 +72,7 @@ struct dp_device_wish {
 	const char *port;   /* name of its first port */
 	const char *device; /* Linux name, PCI address or vdev string */
 	uint16_t mtu;	    /* 0: what it has */
+	bool mtu_or_more;   /* also what it has if that is more: for ports that name none */
 	uint16_t queues;    /* as many would be of use */
 	bool tagged;	    /* frames may have a VLAN tag */
 };
