@@ -12,7 +12,7 @@
 #define CF_NAME_BYTES	   16 /* of an interface or port, with the NUL: IFNAMSIZ */
 #define CF_PEER_NAME_BYTES 64
 #define CF_KEY_BYTES	   32
-#define CF_WORKERS_MAX	   128
+#define CF_WORKERS_MAX	   127 /* DPDK of Debian is built for 128 lcores, and control has one */
 #define CF_MTU_DEFAULT	   1420
 /* So many sockets hold an interface's ports, twice; more paths than a network offers. */
 #define CF_SOURCE_PORTS_MAX 128

@@ -6,6 +6,7 @@
 #define ALLOW_EXPERIMENTAL_API
 #include "control/eal.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
@@ -27,6 +28,9 @@
 #define MB	    (UINT64_C(1) << 20)
 #define FIXED_BYTES (48 * MB) /* rings, sessions' table, ports */
 #define SPARE_BYTES 64	      /* by buffer: pages and blocks are not filled to the end */
+
+static_assert(CF_WORKERS_MAX < RTE_MAX_LCORE && CF_WORKERS_MAX <= DP_WORKERS_MAX,
+	      "an lcore for each worker and for control");
 
 uint64_t ctl_eal_bytes(const struct ctl_eal *e)
 {

@@ -1,6 +1,6 @@
 /*
  * Handshake messages and cookie replies as complete frames, handed to a worker to send. Control
- * thread. Data packets get their headers in dataplane/encap.c.
+ * thread. Data packets get their headers in dataplane/seal.c.
  */
 #include <errno.h>
 #include <netinet/in.h>

@@ -128,7 +128,7 @@ static int out4(struct ctl_asked *a, struct rte_mbuf *m, const struct dp_port *p
 	int n;
 
 	memcpy(ether, rte_pktmbuf_mtod(m, uint8_t *), bytes);
-	/* Ids of encap.c are unique within a session only. */
+	/* Ids of dataplane/seal.c are unique within a session only. */
 	dp_store_be16(rte_pktmbuf_mtod_offset(m, uint8_t *, bytes) + 4, (uint16_t)a->next_id++);
 	rte_pktmbuf_adj(m, bytes);
 	n = cut4(a, m, port->mtu, frags);

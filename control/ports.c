@@ -1,8 +1,7 @@
 /*
  * From the configured ports to devices and ports of the data plane: several ports may lie on one
  * device, by VLAN. Control, at start and at the end, and when a device or interface comes back, as
- * link.c finds. What stands for a port in Linux: face.c and
- * linux_vlan.c.
+ * link.c finds. What stands for a port in Linux: face.c and linux_vlan.c.
  */
 #include "control/ports.h"
 
@@ -30,6 +29,7 @@ static struct dp_device_wish wish_of(const struct cf_config *f, const struct cf_
 		if (strcmp(port->device, first->device) != 0)
 			continue;
 		wish.mtu = port->mtu > wish.mtu ? port->mtu : wish.mtu;
+		wish.mtu_or_more |= port->mtu == 0;
 		wish.tagged |= port->vlan != 0;
 	}
 	return wish;

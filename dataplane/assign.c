@@ -42,7 +42,8 @@ static void give(struct dp_worker *w, struct dp_device *device, const struct dp_
 		return;
 	w->polls[w->n_polls].device = device;
 	w->polls[w->n_polls++].queue = pair->rx;
-	w->few_queues |= pair->few;
+	/* Without RSS one worker may get all, however many poll. */
+	w->for_others |= pair->few || (device->pollers > 1 && !device->rss);
 }
 
 int dp_start_devices(struct dp *dp, char *error, size_t error_size)

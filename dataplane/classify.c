@@ -3,7 +3,7 @@
  * outer packet is proved here and nowhere else. Runs on workers. Data messages go to decap.c,
  * packets that a route leads into a WireGuard interface to forward.c, handshakes and fragments of
  * what may be ours to control, everything else to Linux through punt.c. Inner packets out of
- * tunnels: decap.c proves their lengths.
+ * tunnels: open.c proves their lengths.
  *
  * A frame for another unicast MAC is dropped, except on a port that Linux keeps as well: there the
  * driver shows us what Linux itself sends, which is Linux's to deal with and counts as left to it.

@@ -61,6 +61,13 @@ static uint32_t mtu_limit(const struct rte_eth_dev_info *info)
 	return RTE_MIN((uint32_t)info->max_mtu, info->max_rx_pktlen - (uint32_t)FRAME_CRC_BYTES);
 }
 
+uint16_t device_mtu(const struct dp_device_wish *wish, uint16_t has)
+{
+	if (wish->mtu == 0 || (wish->mtu_or_more && has > wish->mtu))
+		return has;
+	return wish->mtu;
+}
+
 static int check_limits(const struct dp_device *d, const struct rte_eth_dev_info *info,
 			uint16_t mtu, const struct device_error *error)
 {
@@ -96,8 +103,8 @@ static void find_offloads(struct dp_device *d, const struct rte_eth_dev_info *in
 	find_rss(d, info);
 }
 
-static int look_at(struct dp_device *d, uint16_t mtu, const struct rte_mempool *pool,
-		   const struct device_error *error)
+static int look_at(struct dp_device *d, const struct dp_device_wish *wish,
+		   const struct rte_mempool *pool, const struct device_error *error)
 {
 	struct rte_ether_addr mac;
 	struct rte_eth_dev_info info;
@@ -110,9 +117,9 @@ static int look_at(struct dp_device *d, uint16_t mtu, const struct rte_mempool *
 				   d->device);
 	memcpy(d->mac, mac.addr_bytes, sizeof(d->mac));
 	snprintf(d->driver, sizeof(d->driver), "%s", info.driver_name);
-	rc = check_limits(d, &info, mtu, error);
+	rc = check_limits(d, &info, wish->mtu, error);
 	if (rc == 0 && !d->shared) {
-		d->mtu = mtu != 0 ? mtu : (uint16_t)RTE_MIN(mtu_limit(&info), RTE_ETHER_MTU);
+		d->mtu = device_mtu(wish, (uint16_t)RTE_MIN(mtu_limit(&info), RTE_ETHER_MTU));
 		rc = device_fits(d, d->mtu, pool, error);
 	}
 	if (rc != 0)
@@ -125,12 +132,18 @@ static int look_at(struct dp_device *d, uint16_t mtu, const struct rte_mempool *
 
 /* ---- setting it up ---- */
 
+/* What DPDK takes a frame to have besides an IP packet, in rte_eth_dev_configure(). */
+static uint32_t frame_overhead(const struct rte_eth_dev_info *info)
+{
+	if (info->max_mtu == UINT16_MAX || info->max_rx_pktlen <= info->max_mtu)
+		return FRAME_CRC_BYTES;
+	return info->max_rx_pktlen - info->max_mtu;
+}
+
 /* Room for a tag in the frames that the hardware takes, where it does not count one itself. */
 static uint32_t mtu_to_ask(const struct dp_device *d, const struct rte_eth_dev_info *info)
 {
-	bool counted = info->max_rx_pktlen - info->max_mtu >= FRAME_CRC_BYTES + VLAN_BYTES;
-
-	if (!d->tagged || counted)
+	if (!d->tagged || frame_overhead(info) >= FRAME_CRC_BYTES + VLAN_BYTES)
 		return d->mtu;
 	return RTE_MIN((uint32_t)d->mtu + VLAN_BYTES, mtu_limit(info));
 }
@@ -276,7 +289,7 @@ int dp_device_open(struct dp_device *d, uint16_t id, const struct dp_device_wish
 	d->tagged = wish->tagged;
 	rc = device_find(d, wish, pool, &e);
 	if (rc == 0)
-		rc = look_at(d, wish->mtu, pool, &e);
+		rc = look_at(d, wish, pool, &e);
 	if (rc != 0)
 		dp_device_close(d);
 	return rc;
@@ -291,6 +304,7 @@ int dp_device_wrap(struct dp_device *d, uint16_t id, uint16_t eth_id, uint16_t q
 	d->rx_queues_max = d->tx_queues_max = queues;
 	d->rx_queues = d->tx_queues = queues;
 	d->mtu = mtu;
+	d->rss = d->rss_ports = true;
 	d->wrapped = true;
 	return 0;
 }

@@ -72,6 +72,7 @@ struct dp_device_wish {
 	const char *port;   /* name of its first port */
 	const char *device; /* Linux name, PCI address or vdev string */
 	uint16_t mtu;	    /* 0: what it has */
+	bool mtu_or_more;   /* also what it has if that is more: for ports that name none */
 	uint16_t queues;    /* as many would be of use */
 	bool tagged;	    /* frames may have a VLAN tag */
 };
@@ -92,8 +93,8 @@ int dp_device_start(struct dp_device *d, uint16_t rx_queues, uint16_t tx_queues,
  * addresses and routes may have come to depend on it. No worker may use it any more. */
 void dp_device_close(struct dp_device *d);
 
-/* For tests and benches: a DPDK device that runs already, with so many queue pairs. close() leaves
- * it alone. 0 or -ENOMEM. */
+/* For tests and benches: a DPDK device that runs already, with so many queue pairs, filled evenly.
+ * close() leaves it alone. 0 or -ENOMEM. */
 int dp_device_wrap(struct dp_device *d, uint16_t id, uint16_t eth_id, uint16_t queues,
 		   uint16_t mtu);
 
@@ -104,10 +105,13 @@ int dp_device_wrap(struct dp_device *d, uint16_t id, uint16_t eth_id, uint16_t q
 	X(tx_udp_cksum, "no checksum of sent UDP packets: computed by the workers")                \
 	X(tx_ipv4_cksum, "no checksum of sent IPv4 headers: computed by the workers")              \
 	X(rx_ipv4_cksum, "no check of received IPv4 headers: done by the workers")                 \
-	X(rss, "received packets are not spread over queues: one worker receives them all")        \
+	X(rss, "received packets are not spread over queues: one worker receives them all, and "   \
+	       "shares out the ciphers' work when it is full")                                     \
 	X(rss_ports, "received packets are spread by addresses, not by UDP ports: a worker "       \
-		     "receives all tunnels of one remote address")                                 \
-	X(rx_queues, "fewer receive queues than workers: some workers receive nothing from it")    \
+		     "receives all tunnels of one remote address, and when it is full shares out " \
+		     "the ciphers' work only if one of them is most of it")                        \
+	X(rx_queues, "fewer receive queues than workers: some workers receive nothing from it, "   \
+		     "and do ciphers' work for those that do when they are full")                  \
 	X(tx_queues, "fewer transmit queues than workers: workers share them under a lock")        \
 	X(node, "on another NUMA node than any worker: each packet crosses between nodes")         \
 	X(link_interrupt, "no interrupt when the link changes: it is looked at now and then")

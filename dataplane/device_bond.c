@@ -1,7 +1,7 @@
 /*
  * Bonds: reads what the operator wrote and makes DPDK's bonding device of it, by its functions: the
  * driver's own arguments know no members with arguments, and not all settings. Control only, when
- * ports are opened and closed; members themselves are opened in port.c.
+ * devices are opened and closed; members themselves are opened in device_find.c.
  */
 #include "dataplane/device_bond.h"
 

@@ -1,6 +1,6 @@
 /*
  * Bonds: "net_bonding0,mode=1,slave=0000:3b:00.0,slave=(net_tap0,iface=x)". Members are devices
- * that are opened before the bond and closed after it. Control only; port.c uses it.
+ * that are opened before the bond and closed after it. Control only; device*.c use it.
  */
 #ifndef DATAPLANE_DEVICE_BOND_H
 #define DATAPLANE_DEVICE_BOND_H
@@ -13,7 +13,7 @@
 #define DP_BOND_MEMBER_BYTES_MAX 127
 #define DP_BOND_NAME_BYTES_MAX	 31
 
-/* Open members; n is 0 for a port that is no bond. */
+/* Open members; n is 0 for a device that is no bond. */
 struct dp_bond {
 	uint16_t n;
 	bool one_sends;	  /* active-backup */
@@ -21,7 +21,7 @@ struct dp_bond {
 	uint32_t look_every_ms; /* dp_bond_follow() is to be called so often */
 	struct {
 		uint16_t eth_id; /* DPDK's */
-		bool made;	 /* by us, as in struct dp_port */
+		bool made;	 /* by us, as in struct dp_device */
 	} members[DP_BOND_MEMBERS_MAX];
 };
 

@@ -105,28 +105,28 @@ static void ring_args(uint16_t mtu, uint16_t queues, const char *name, char *arg
 		 RTE_MIN(queues, (uint16_t)QUEUES_MAX), FRAMES_PER_BLOCK * frame, frame, count);
 }
 
-static int prepare_link(struct dp_device *d, const char *name, uint16_t mtu,
+static int prepare_link(struct dp_device *d, const char *name, const struct dp_device_wish *wish,
 			const struct rte_mempool *pool, const struct device_error *error)
 {
-	uint16_t has;
+	uint16_t has, mtu;
 	int rc = dp_link_up(name, &has);
 
 	if (rc != 0)
 		return device_fail(error, rc, "port %s: can't set interface %s up: %s", d->port,
 				   name, strerror(-rc));
-	rc = device_fits(d, mtu != 0 ? mtu : has, pool, error);
+	mtu = device_mtu(wish, has);
+	rc = device_fits(d, mtu, pool, error);
 	if (rc != 0)
 		return rc;
-	if (mtu != 0 && mtu != has) {
+	if (mtu != has) {
 		rc = dp_link_set_mtu(name, mtu);
 		if (rc != 0)
 			return device_fail(error, rc,
 					   "port %s: interface %s does not take an MTU of %u: %s",
 					   d->port, name, mtu, strerror(-rc));
 		d->mtu_restore = has;
-		has = mtu;
 	}
-	d->mtu = has;
+	d->mtu = mtu;
 	d->gro_restore = dp_link_merge_off(name);
 	return 0;
 }
@@ -163,7 +163,7 @@ static int open_link(struct dp_device *d, const char *name, const struct dp_devi
 				   d->port, name);
 	d->shared = true;
 	d->linux_ifindex = ifindex;
-	rc = prepare_link(d, name, wish->mtu, pool, error);
+	rc = prepare_link(d, name, wish, pool, error);
 	if (rc != 0)
 		return rc;
 	snprintf(vdev, sizeof(vdev), "net_af_packet_%u", d->id);

@@ -1,7 +1,7 @@
 /*
  * Whether a device can be used: up, without link, or gone (its device was pulled out, its Linux
  * interface deleted). Control follows it (control/link.c) and writes; workers read it before they
- * call the driver. How control asks, lets go of a device and takes a new one is in link.c.
+ * call the driver. Asking a device, letting go of it and taking a new one: device_link.c.
  */
 #ifndef DATAPLANE_DEVICE_LINK_H
 #define DATAPLANE_DEVICE_LINK_H

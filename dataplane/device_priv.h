@@ -17,6 +17,9 @@ __attribute__((format(printf, 3, 4))) int device_fail(const struct device_error 
 int device_fits(const struct dp_device *d, uint16_t mtu, const struct rte_mempool *pool,
 		const struct device_error *error);
 
+/* The MTU that is wished for of a device that has one by itself. */
+uint16_t device_mtu(const struct dp_device_wish *wish, uint16_t has);
+
 /* By the form of the name: an interface that exists, a PCI address, a vdev, else an interface.
  * Sets eth_id, and for an interface shared, linux_ifindex and mtu. */
 int device_find(struct dp_device *d, const struct dp_device_wish *wish,

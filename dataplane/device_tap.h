@@ -1,4 +1,4 @@
-/* What DPDK's tap driver does to a process, and its undoing. Control only; port.c uses it. */
+/* What DPDK's tap driver does to a process, and its undoing. Control only; device.c uses it. */
 #ifndef DATAPLANE_DEVICE_TAP_H
 #define DATAPLANE_DEVICE_TAP_H
 

@@ -44,20 +44,31 @@ void dp_forward_in(struct dp_worker *w, struct dp_batch *b)
 		dp_encap(w, b);
 }
 
-/* To a peer: the packet starts anew as one of the interface that the route leads into. */
+/* To a peer: the packet starts anew as one of the interface that the route leads into. If control
+ * has removed that since dp_forward() saw it, it is Linux's, as any other without one. */
 static void to_tunnels(struct dp_worker *w, struct dp_batch *b)
 {
+	struct dp_batch in = {.n = 0}, tun = {.n = 0};
+
 	count_down(w, b);
 	for (unsigned int i = 0; i < b->n; i++) {
 		struct dp_note *note = dp_note(b->pkts[i]);
+		struct dp_iface *iface = atomic_load_explicit(&w->dp->ifaces[note->route->iface_id],
+							      memory_order_acquire);
 
-		note->iface = atomic_load_explicit(&w->dp->ifaces[note->route->iface_id],
-						   memory_order_acquire);
+		if (unlikely(iface == NULL)) {
+			dp_batch_add(&tun, b->pkts[i]);
+			continue;
+		}
+		note->iface = iface;
 		note->peer = NULL;
 		note->session = NULL;
+		dp_batch_add(&in, b->pkts[i]);
 	}
-	if (b->n)
-		dp_encap(w, b);
+	if (likely(in.n))
+		dp_encap(w, &in);
+	if (unlikely(tun.n))
+		dp_punt_tun(w, &tun);
 }
 
 static void write_ethernet(const struct dp_port *port, struct rte_mbuf *m)

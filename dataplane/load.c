@@ -3,7 +3,7 @@
  * workers, a few instructions a turn.
  *
  * On: it is full, with full batches, and at least half of its packets are of one peer, or it
- * receives for others (few_queues). Off: what it and its helpers did for its packets would fit it
+ * receives for others (for_others). Off: what it and its helpers did for its packets would fit it
  * alone again, or no peer has even a quarter any more, or nobody helps; for some windows in a row,
  * so that it does not flap.
  */
@@ -36,14 +36,14 @@ static bool starts(const struct dp_worker *w, const struct dp_load *l, uint64_t 
 {
 	return above(l->busy_ns, window_ns, FULL_PERCENT) &&
 	       l->taken >= l->busy_turns * FULL_BATCH_PKTS && l->of_all > 0 &&
-	       (w->few_queues || has_fat_peer(l, FAT_PERCENT));
+	       (w->for_others || has_fat_peer(l, FAT_PERCENT));
 }
 
 static bool goes_on(const struct dp_worker *w, struct dp_load *l, uint64_t window_ns)
 {
 	uint64_t helped_ns = l->helped_cycles * WG_NS_PER_S / rte_get_tsc_hz();
 	bool fits = !above(l->busy_ns + helped_ns, window_ns, FITS_PERCENT);
-	bool spread_out = !w->few_queues && !has_fat_peer(l, LEAN_PERCENT);
+	bool spread_out = !w->for_others && !has_fat_peer(l, LEAN_PERCENT);
 	bool helped = l->helped_jobs > 0 &&
 		      above(l->helped_jobs, l->helped_jobs + l->own_jobs, HELP_PERCENT);
 

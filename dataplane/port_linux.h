@@ -1,5 +1,5 @@
-/* What a port that is shared with Linux needs from it: facts and settings of a network interface.
- * Control only, by ioctl; port.c and link.c use it. */
+/* What a device that is shared with Linux needs from it: facts and settings of a network interface.
+ * Control only, by ioctl; device*.c use it. */
 #ifndef DATAPLANE_PORT_LINUX_H
 #define DATAPLANE_PORT_LINUX_H
 

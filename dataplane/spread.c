@@ -109,14 +109,14 @@ static bool room_for(struct dp_spread *s, unsigned int jobs)
 	return given_by(s) - s->head + jobs <= DP_SPREAD_JOBS;
 }
 
-void dp_spread_give(struct dp_worker *w, const struct dp_batch *b, enum dp_job_kind kind)
+void dp_spread_give(struct dp_worker *w, struct dp_batch *b, enum dp_job_kind kind)
 {
 	struct dp_spread *s = w->spread;
 	uint64_t number = given_by(s);
 	struct dp_job *job = job_of(s, number);
 
 	if (unlikely(!room_for(s, 1))) {
-		dp_drop(w, (struct rte_mbuf **)(uintptr_t)b->pkts, b->n, DP_DROP_spread_full);
+		dp_drop(w, b->pkts, b->n, DP_DROP_spread_full);
 		return;
 	}
 	job->batch.n = b->n;
@@ -187,15 +187,12 @@ void dp_spread_make_room(struct dp_worker *w)
 
 static void hold(struct dp_worker *w, bool on)
 {
-	struct dp_spread *s = w->spread;
-
 	for (unsigned int e = 0; e < 2; e++) {
 		if (on)
 			rte_rcu_qsbr_thread_online(w->dp->rcu, dp_spread_thread(w, e));
 		else
 			rte_rcu_qsbr_thread_offline(w->dp->rcu, dp_spread_thread(w, e));
 	}
-	s->held = on;
 }
 
 static void pass(struct dp_worker *w)
@@ -221,6 +218,21 @@ static void announce(struct dp_worker *w, bool on)
 		atomic_fetch_or_explicit(mask, bit, memory_order_release);
 	else
 		atomic_fetch_and_explicit(mask, ~bit, memory_order_release);
+	w->spread->announced = on;
+}
+
+static void begin_sharing(struct dp_worker *w)
+{
+	hold(w, true);
+	w->spread->on = true;
+	dp_count(&w->spread_on, 1);
+}
+
+static void end_sharing(struct dp_worker *w)
+{
+	w->spread->on = false;
+	hold(w, false);
+	dp_count(&w->spread_off, 1);
 }
 
 void dp_spread_begin(struct dp_worker *w)
@@ -230,20 +242,16 @@ void dp_spread_begin(struct dp_worker *w)
 
 	if (likely(!wanted && !s->on))
 		return;
-	if (wanted && !s->on) {
-		hold(w, true);
-		s->on = true;
-		dp_count(&w->spread_on, 1);
-		announce(w, true);
-	} else if (!wanted && s->head == given_by(s)) {
-		/* Only when all is back: what is not given any more must not overtake. */
-		announce(w, false);
-		s->on = false;
-		hold(w, false);
-		dp_count(&w->spread_off, 1);
-		return;
-	}
-	pass(w);
+	if (!s->on)
+		begin_sharing(w);
+	/* Nobody takes a job any more once it is not wanted, or they would never all be back. */
+	if (wanted != s->announced)
+		announce(w, wanted);
+	/* Only when all is back: what is not given any more must not overtake. */
+	if (!wanted && s->head == given_by(s))
+		end_sharing(w);
+	else
+		pass(w);
 }
 
 /* ---- a turn ---- */
@@ -307,12 +315,12 @@ void dp_spread_finish(struct dp_worker *w)
 		if (take_back(w) == 0 && do_one(w, s) == 0)
 			rte_pause();
 	}
-	if (s->on) {
+	/* While what their notes name is held. */
+	dp_tx_finish(w);
+	if (s->announced)
 		announce(w, false);
-		s->on = false;
-	}
-	if (s->held)
-		hold(w, false);
+	if (s->on)
+		end_sharing(w);
 }
 
 /* ---- life ---- */

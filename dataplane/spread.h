@@ -6,7 +6,7 @@
  * itself, and a job that another worker holds for long only makes the queue grow, up to its end.
  *
  * Jobs are on while a worker is full and most of its packets are of one peer, or while it receives
- * for others because a port has too few queues: load.c. Runs on workers.
+ * for others because a device has too few queues, or no RSS: load.c. Runs on workers.
  */
 #ifndef DATAPLANE_SPREAD_H
 #define DATAPLANE_SPREAD_H
@@ -56,8 +56,8 @@ struct dp_load {
 
 struct dp_spread {
 	/* the owner */
-	bool on;
-	bool held; /* both epochs are online */
+	bool on;	/* work is given as jobs, and both epochs are online */
+	bool announced; /* others are told to look here */
 	uint8_t epoch;
 	unsigned int in_epoch[2]; /* jobs not yet taken back */
 	uint64_t head;		  /* the job that is taken back next */
@@ -94,7 +94,7 @@ static inline void dp_load_sample(struct dp_worker *w, const struct dp_peer *pee
 }
 
 /* The batch as a job. When there is no room, its packets are dropped: see dp_spread_turn(). */
-void dp_spread_give(struct dp_worker *w, const struct dp_batch *b, enum dp_job_kind kind);
+void dp_spread_give(struct dp_worker *w, struct dp_batch *b, enum dp_job_kind kind);
 
 /* At the beginning of a turn, before anything is looked up: switches on and off. */
 void dp_spread_begin(struct dp_worker *w);
@@ -103,7 +103,8 @@ void dp_spread_make_room(struct dp_worker *w);
 /* At the end of a turn that took this many packets: takes back what is done, does own jobs that
  * nobody took; or, if there was nothing at all, a job of another worker. Returns packets. */
 unsigned int dp_spread_turn(struct dp_worker *w, unsigned int taken);
-/* The end of a worker: takes everything back. Waits for jobs that others have begun. */
+/* The end of a worker: takes everything back, and sends all that it has. Waits for jobs that others
+ * have begun, and for locks. */
 void dp_spread_finish(struct dp_worker *w);
 
 /* Control, before workers run and after they have ended. NULL: out of memory. */

@@ -42,8 +42,11 @@ void dp_sealed(struct dp_worker *w, struct dp_batch *b, const uint8_t *found);
 
 /* tx.c: complete frames for note.port_id; collected per port until dp_tx_flush(). */
 void dp_tx(struct dp_worker *w, struct dp_batch *b);
-/* tx.c: the only place that calls rte_eth_tx_burst. */
+/* tx.c: the only place that calls rte_eth_tx_burst. At the end of a turn. What another worker's
+ * lock keeps here stays for the next one, without what its notes name. */
 void dp_tx_flush(struct dp_worker *w);
+/* tx.c: the end of a worker: the same until nothing stays. Waits for locks. */
+void dp_tx_finish(struct dp_worker *w);
 
 /*
  * tx.c: endings. The only place that frees packets on a worker. dp_drop() counts a reason for the

@@ -1,7 +1,8 @@
 /*
  * Sending, and every other ending of a packet on a worker. Frames are collected per port until the
- * end of the loop. Runs on workers. The only file that calls rte_eth_tx_burst(), and the only one
- * of the path that frees packets. Endings that lead to control or Linux are in punt.c.
+ * end of the turn, and stay for the next one where another worker has the queue just then. Runs on
+ * workers. The only file that calls rte_eth_tx_burst(), and the only one of the path that frees
+ * packets. Endings that lead to control or Linux are in punt.c.
  */
 #include "dataplane/stages.h"
 
@@ -38,7 +39,7 @@ static void empty(struct dp_worker *w, const struct dp_port *port, struct dp_bat
 	w->tx_ports_used &= ~(UINT64_C(1) << port->id);
 }
 
-/* False: another worker has the queue; the packets stay for the next turn. */
+/* False: another worker has the queue; the packets stay. */
 static bool flush(struct dp_worker *w, struct dp_port *port, struct dp_batch *b)
 {
 	struct dp_device *device = port->device;
@@ -71,19 +72,33 @@ void dp_no_link(struct dp_worker *w, struct rte_mbuf **pkts, unsigned int n)
 
 void dp_tx(struct dp_worker *w, struct dp_batch *b)
 {
+	uint64_t busy = 0; /* ports whose queue was tried for this batch, and taken */
+
 	for (unsigned int i = 0; i < b->n; i++) {
 		uint16_t port_id = dp_note(b->pkts[i])->port_id;
+		uint64_t bit = UINT64_C(1) << port_id;
 		struct dp_port *port = w->dp->ports[port_id];
 		struct dp_batch *out = &w->tx[port_id];
 
-		if (unlikely(out->n == DP_BATCH_MAX && !flush(w, port, out))) {
+		if (unlikely(out->n == DP_BATCH_MAX && ((busy & bit) || !flush(w, port, out)))) {
 			dp_drop(w, &b->pkts[i], 1, DP_DROP_tx_busy);
+			busy |= bit;
 			continue;
 		}
 		dp_batch_add(out, b->pkts[i]);
-		w->tx_ports_used |= UINT64_C(1) << port_id;
-		if (out->n == DP_BATCH_MAX)
-			flush(w, port, out);
+		w->tx_ports_used |= bit;
+		if (out->n == DP_BATCH_MAX && !flush(w, port, out))
+			busy |= bit;
+	}
+}
+
+/* What stays for another turn may outlive what its notes name: RCU waits for one turn only. Should
+ * it be dropped then, that is the worker's count alone. */
+static void forget(const struct dp_batch *b)
+{
+	for (unsigned int i = 0; i < b->n; i++) {
+		dp_note(b->pkts[i])->iface = NULL;
+		dp_note(b->pkts[i])->peer = NULL;
 	}
 }
 
@@ -92,8 +107,15 @@ void dp_tx_flush(struct dp_worker *w)
 	for (uint64_t left = w->tx_ports_used; left; left &= left - 1) {
 		unsigned int i = (unsigned int)__builtin_ctzll(left);
 
-		flush(w, w->dp->ports[i], &w->tx[i]);
+		if (unlikely(!flush(w, w->dp->ports[i], &w->tx[i])))
+			forget(&w->tx[i]);
 	}
+}
+
+void dp_tx_finish(struct dp_worker *w)
+{
+	while (w->tx_ports_used)
+		dp_tx_flush(w);
 }
 
 void dp_drop_count(struct dp_worker *w, struct rte_mbuf **pkts, unsigned int n, enum dp_drop reason)

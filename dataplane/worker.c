@@ -24,9 +24,9 @@
 
 /*
  * With backoff: this many empty turns before the first sleep, and sleeps that double up to some
- * 50 us; a packet that comes meanwhile waits for that, and for the kernel to wake us: together below
- * 100 us. After some 20 ms without any packet longer ones, so that a gateway with nothing to do
- * costs some percent of a CPU.
+ * 50 us; a packet that comes meanwhile waits for that, and for the kernel to wake us: together
+ * below 100 us. After some 20 ms without any packet longer ones, so that a gateway with nothing to
+ * do costs some percent of a CPU.
  */
 #define IDLE_TURNS_AWAKE 64
 #define IDLE_TURNS_SHORT 400
@@ -160,7 +160,6 @@ int dp_worker_begin(struct dp_worker *w)
 void dp_worker_end(struct dp_worker *w)
 {
 	dp_spread_finish(w);
-	dp_tx_flush(w);
 	rte_rcu_qsbr_thread_offline(w->dp->rcu, w->id);
 	rte_rcu_qsbr_thread_unregister(w->dp->rcu, w->id);
 	for (unsigned int e = 0; e < 2; e++)

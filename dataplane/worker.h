@@ -73,7 +73,8 @@ struct dp_worker {
 	/* fixed while workers run: see assign.h */
 	struct dp_poll polls[DP_DEVICES_MAX];
 	uint16_t n_polls;
-	bool few_queues; /* it polls a device that has no receive queue for some other worker */
+	bool for_others; /* it polls a device that lacks receive queues or RSS, so that others may
+			    have less */
 	uint16_t tx_queues[DP_DEVICES_MAX];	  /* where it sends, by device */
 	_Atomic uint64_t tx_sent[DP_DEVICES_MAX]; /* packets that it has sent there */
 	struct cr_aead *aead;
@@ -100,7 +101,7 @@ struct dp_worker {
 	DP_SPREADS(DP_SPREAD_FIELD)
 #undef DP_SPREAD_FIELD
 	struct dp_spread *spread; /* work that is shared out to other workers: spread.h */
-	/* frames collected per port until the end of the loop: see tx.c */
+	/* frames collected per port, to be sent at the end of the turn: see tx.c */
 	struct dp_batch *tx;	/* [DP_PORTS_MAX] */
 	uint64_t tx_ports_used; /* bit per port whose batch is not empty */
 };

@@ -225,6 +225,7 @@ static void assigned(void **state)
 		dp->n_devices = (uint16_t)(i + 1);
 	}
 	d[0].rx_queues_max = d[0].tx_queues_max = 1; /* as of a NIC with one */
+	d[1].rss = true;
 	if (dp_start_devices(dp, error, sizeof(error)) != 0)
 		fail_msg("%s", error);
 	assert_int_equal(d[0].rx_queues, 1);
@@ -237,10 +238,40 @@ static void assigned(void **state)
 	assert_int_equal(dp->workers[1]->polls[0].queue, 1);
 	assert_int_equal(dp->workers[1]->tx_queues[1], 1);
 	assert_int_equal(dp->workers[1]->tx_queues[0], 0);
-	assert_true(dp->workers[0]->few_queues);
-	assert_false(dp->workers[1]->few_queues);
+	assert_true(dp->workers[0]->for_others);
+	assert_false(dp->workers[1]->for_others);
 	for (unsigned int i = 0; i < 2; i++)
 		dp_device_close(&d[i]);
+	dp_free(dp);
+}
+
+/* A device with ports that name an MTU and ports that do not. */
+static void mtu_or_more(void **state)
+{
+	static const struct {
+		uint16_t mtu;
+		bool or_more;
+		uint16_t has;
+	} rows[] = {
+		{0, false, 1500},   {0, true, 1500},	{1400, false, 1400},
+		{1400, true, 1500}, {1900, true, 1900},
+	};
+	struct dp *dp = whole_new(1);
+	char error[512] = "";
+	struct dp_device d;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct dp_device_wish wish = {.port = "wan",
+						    .device = "net_ring_mtu",
+						    .queues = 1,
+						    .mtu = rows[i].mtu,
+						    .mtu_or_more = rows[i].or_more};
+
+		if (dp_device_open(&d, 0, &wish, dp->pool, error, sizeof(error)) != 0)
+			fail_msg("%s", error);
+		assert_int_equal(d.mtu, rows[i].has);
+		dp_device_close(&d);
+	}
 	dp_free(dp);
 }
 
@@ -652,17 +683,12 @@ static void shared_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(own_devices),
-		cmocka_unit_test(jumbo),
-		cmocka_unit_test(lacks),
-		cmocka_unit_test(assigned),
-		cmocka_unit_test(made_elsewhere),
-		cmocka_unit_test(refused),
-		cmocka_unit_test(shared),
-		cmocka_unit_test(shared_refused),
-		cmocka_unit_test(comes_back),
-		cmocka_unit_test(comes_back_less),
-		cmocka_unit_test(shared_comes_back),
+		cmocka_unit_test(own_devices),	   cmocka_unit_test(jumbo),
+		cmocka_unit_test(lacks),	   cmocka_unit_test(assigned),
+		cmocka_unit_test(mtu_or_more),	   cmocka_unit_test(made_elsewhere),
+		cmocka_unit_test(refused),	   cmocka_unit_test(shared),
+		cmocka_unit_test(shared_refused),  cmocka_unit_test(comes_back),
+		cmocka_unit_test(comes_back_less), cmocka_unit_test(shared_comes_back),
 	};
 
 	own_namespace = unshare(CLONE_NEWNET) == 0;

@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 
+#include <rte_cycles.h>
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 #include <rte_spinlock.h>
@@ -61,6 +62,58 @@ static void taken(void **state)
 	/* And it is free again. */
 	assert_int_equal(rte_spinlock_trylock(lock), 1);
 	rte_spinlock_unlock(lock);
+	path_close(&p);
+}
+
+/* What a frame that stays was made for may be gone in the next turn: it is not looked at any more,
+ * also when the frame is dropped. */
+static void outlives_its_interface(void **state)
+{
+	static const uint8_t frame[60];
+	struct dp_iface gone = {.id = DP_IFACES_MAX - 1};
+	struct dp_batch b = {.n = 1};
+	struct path p;
+
+	open_shared(&p);
+	b.pkts[0] = path_packet(&p, frame, sizeof(frame));
+	dp_note(b.pkts[0])->port_id = 0;
+	dp_note(b.pkts[0])->iface = &gone;
+	rte_spinlock_lock(&p.devices[0].tx[0].lock);
+	dp_tx(p.w, &b);
+	dp_tx_flush(p.w);
+	assert_int_equal(p.w->tx[0].n, 1);
+	rte_spinlock_unlock(&p.devices[0].tx[0].lock);
+	atomic_store(&p.devices[0].link.state, DP_LINK_DOWN);
+	dp_tx_flush(p.w);
+	path_assert_dropped(&p, DP_DROP_link_down, 1);
+	assert_int_equal(dp_counted(&p.w->iface_counters[gone.id].drops[DP_DROP_link_down]), 0);
+	path_close(&p);
+}
+
+static void *unlock_soon(void *arg)
+{
+	rte_delay_us_sleep(2000);
+	rte_spinlock_unlock(arg);
+	return NULL;
+}
+
+/* A worker that ends leaves nothing behind that is neither sent nor counted. */
+static void ends_empty(void **state)
+{
+	rte_spinlock_t *lock;
+	pthread_t thread;
+	struct path p;
+
+	open_shared(&p);
+	lock = &p.devices[0].tx[0].lock;
+	assert_int_equal(dp_worker_begin(p.dp->workers[1]), 0);
+	rte_spinlock_lock(lock);
+	send_some(&p, p.dp->workers[1], 3);
+	assert_int_equal(pthread_create(&thread, NULL, unlock_soon, lock), 0);
+	dp_worker_end(p.dp->workers[1]);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(dp_counted(&p.dp->workers[1]->counters.tx), 3);
+	assert_int_equal(path_drain(&p), 3);
 	path_close(&p);
 }
 
@@ -144,8 +197,8 @@ static void both(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(taken),
-		cmocka_unit_test(own),
+		cmocka_unit_test(taken),      cmocka_unit_test(outlives_its_interface),
+		cmocka_unit_test(ends_empty), cmocka_unit_test(own),
 		cmocka_unit_test(both),
 	};
 

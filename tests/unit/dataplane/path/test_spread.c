@@ -363,6 +363,43 @@ static void switches(void **state)
 	path_close(&p);
 }
 
+/* Still full, but of nobody in particular any more: it ends also if there is always a helper that
+ * has just begun a job when the next turn begins. */
+static void ends_under_load(void **state)
+{
+	struct dp_worker *w;
+	struct dp_spread *s;
+	struct path p;
+	uint32_t seq = 0;
+
+	open_spread(&p, DP_SPREAD_ALWAYS);
+	w = owner(&p);
+	s = w->spread;
+	begin(&p);
+	receive(&p, seq++, 1);
+	p.dp->spread = DP_SPREAD_NEVER;
+	/* As a helper that looked before it was told not to. */
+	assert_int_equal(atomic_fetch_add(&s->claimed, 1), 0);
+	for (unsigned int turn = 0; turn < 40; turn++) {
+		end(&p, 1);
+		begin(&p);
+		receive(&p, seq++, 1);
+		if (!s->load.wanted)
+			assert_int_equal(help(&p), 0);
+	}
+	assert_true(dp_spreads(w)); /* one is not back */
+	dp_open(p.dp, helper(&p)->aead, &s->jobs[0].batch, s->jobs[0].found);
+	atomic_store(&s->jobs[0].done, 1);
+	end(&p, 1);
+	begin(&p);
+	assert_false(dp_spreads(w));
+	receive(&p, seq++, 1);
+	dp_tx_flush(w);
+	expect_received(&p, 0, seq);
+	assert_int_equal(path_drops(&p), 0);
+	path_close(&p);
+}
+
 /* Full of many peers: each worker has its own. Unless this one receives for others. */
 static void many_peers(void **state)
 {
@@ -382,7 +419,7 @@ static void many_peers(void **state)
 			on |= dp_spreads(w);
 		}
 		assert_int_equal(on, round == 1);
-		w->few_queues = true;
+		w->for_others = true;
 	}
 	path_close(&p);
 }
@@ -498,6 +535,7 @@ int main(void)
 		cmocka_unit_test(verdicts),
 		cmocka_unit_test(between_peers),
 		cmocka_unit_test(switches),
+		cmocka_unit_test(ends_under_load),
 		cmocka_unit_test(many_peers),
 		cmocka_unit_test(nobody_helps),
 		cmocka_unit_test(alone),
