@@ -8,8 +8,11 @@
 #include <string.h>
 #include <time.h>
 
+#include <rte_lcore.h>
+
 #include "bench/bench.h"
 #include "bench/crew.h"
+#include "bench/distance.h"
 
 #define UNIT	     "tsc_cycles/packet"
 #define SIZES	     5
@@ -45,6 +48,7 @@ struct run {
 	struct group groups[2];
 	unsigned int n_groups;
 	unsigned int rounds, disturbed;
+	struct bench_result *distance; /* NULL: one worker only */
 };
 
 static struct bench_load load_of(unsigned int i)
@@ -117,6 +121,8 @@ static bool sample_all(struct run *r)
 		if (k >= all && bench_seconds() >= deadline)
 			break;
 		bench_progress("path: sample %u, %u %%", k / all + 1, 100 * (k % all) / all);
+		if (r->distance)
+			bench_sample(r->distance, bench_distance_cycles(1));
 		if (!sample(r, &r->groups[k % all / LOADS], k % LOADS))
 			return false;
 	}
@@ -303,6 +309,8 @@ int bench_workers(const struct bench_options *o)
 	}
 	if (!open_eal(&r))
 		goto out;
+	if (rte_lcore_count() > 1)
+		r.distance = bench_result(&r.report, "tsc_cycles", "distance/2");
 	for (unsigned int i = 0; i < r.n_groups; i++) {
 		if (!open_crews(&r, &r.groups[i]))
 			goto out;

@@ -145,7 +145,7 @@ static int read_number(const char *key, const char *value, uint32_t min, uint32_
 
 static int read_mode(struct dp_bond_wish *wish, const char *value, const struct message *error)
 {
-	uint32_t mode;
+	uint32_t mode = 0;
 	int rc = read_number("mode", value, 0, BONDING_MODE_ALB, &mode, error);
 
 	if (rc != 0)

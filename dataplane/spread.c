@@ -19,6 +19,7 @@
 
 #include <rte_cycles.h>
 #include <rte_pause.h>
+#include <rte_prefetch.h>
 
 #include "dataplane/open.h"
 #include "dataplane/stages.h"
@@ -73,6 +74,12 @@ static void prefetch(const struct dp_batch *b)
 	}
 }
 
+static void prefetch_job(const struct dp_job *job)
+{
+	for (size_t off = 0; off < sizeof(job->batch); off += RTE_CACHE_LINE_SIZE)
+		rte_prefetch0((const char *)job + off);
+}
+
 /* Claims the oldest job of the owner that nobody has, and does it. Returns its packets. */
 static unsigned int do_one(struct dp_worker *w, struct dp_spread *s)
 {
@@ -89,8 +96,11 @@ static unsigned int do_one(struct dp_worker *w, struct dp_spread *s)
 	job = job_of(s, number);
 	begin = rte_rdtsc();
 	n = job->batch.n;
-	if (s != w->spread)
+	if (s != w->spread) {
 		prefetch(&job->batch);
+		/* Where the next one's packets are, if it will be ours as well. */
+		prefetch_job(job_of(s, number + 1));
+	}
 	if (job->kind == DP_JOB_OPEN)
 		dp_open(w->dp, w->aead, &job->batch, job->found);
 	else
@@ -128,8 +138,24 @@ void dp_spread_give(struct dp_worker *w, struct dp_batch *b, enum dp_job_kind ki
 	atomic_store_explicit(&s->given, number + 1, memory_order_release);
 }
 
-/* The oldest job, if it is done. What comes of it may become a job in its turn: a packet out of a
- * tunnel into another. There is room for that, as this one has made room. */
+static bool is_done(struct dp_spread *s, uint64_t number)
+{
+	return number != given_by(s) &&
+	       atomic_load_explicit(&job_of(s, number)->done, memory_order_acquire) == number + 1;
+}
+
+/* Asks for what other workers have written of jobs that are done, so that it is here when they are
+ * taken back, a turn later: another core's cache may be a microsecond away. */
+static void fetch(struct dp_spread *s)
+{
+	for (; is_done(s, s->fetched); s->fetched++) {
+		if (job_of(s, s->fetched)->cycles != 0)
+			prefetch(&job_of(s, s->fetched)->batch);
+	}
+}
+
+/* The oldest job, if it has been fetched. What comes of it may become a job in its turn: a packet
+ * out of a tunnel into another. There is room for that, as this one has made room. */
 static unsigned int take_back(struct dp_worker *w)
 {
 	struct dp_spread *s = w->spread;
@@ -139,8 +165,7 @@ static unsigned int take_back(struct dp_worker *w)
 	struct dp_batch b;
 	unsigned int n;
 
-	if (s->head == given_by(s) ||
-	    atomic_load_explicit(&job->done, memory_order_acquire) != s->head + 1)
+	if (s->head == s->fetched)
 		return 0;
 	n = b.n = job->batch.n;
 	memcpy(b.pkts, job->batch.pkts, b.n * sizeof(b.pkts[0]));
@@ -149,7 +174,6 @@ static unsigned int take_back(struct dp_worker *w)
 	epoch = job->epoch;
 	s->load.helped_cycles += job->cycles;
 	if (job->cycles != 0) {
-		prefetch(&b);
 		s->load.helped_jobs++;
 	} else {
 		dp_count(&w->spread_own, n);
@@ -178,6 +202,7 @@ void dp_spread_make_room(struct dp_worker *w)
 	struct dp_spread *s = w->spread;
 
 	while (unlikely(!room_for(s, DP_SPREAD_ROOM))) {
+		fetch(s);
 		if (take_back(w) == 0 && do_one(w, s) == 0)
 			break; /* another worker has the oldest one */
 	}
@@ -285,13 +310,14 @@ static unsigned int help(struct dp_worker *w)
 static unsigned int carry_on(struct dp_worker *w, unsigned int taken)
 {
 	struct dp_spread *s = w->spread;
-	/* With nothing else to do, or to come to an end, it does all. */
-	unsigned int wait_max = taken && s->load.wanted ? WAITING_MAX : 0;
+	/* With nothing else to do, or to come to an end, it does all, and at once. */
+	bool goes_on = taken && s->load.wanted;
 	unsigned int n = take_all_back(w);
 
-	while (waiting(s) > wait_max && do_one(w, s) != 0)
-		n += take_all_back(w);
-	return n;
+	while (waiting(s) > (goes_on ? WAITING_MAX : 0) && do_one(w, s) != 0)
+		;
+	fetch(s);
+	return goes_on ? n : n + take_all_back(w);
 }
 
 unsigned int dp_spread_turn(struct dp_worker *w, unsigned int taken)
@@ -312,6 +338,7 @@ void dp_spread_finish(struct dp_worker *w)
 	struct dp_spread *s = w->spread;
 
 	while (s->head != given_by(s)) {
+		fetch(s);
 		if (take_back(w) == 0 && do_one(w, s) == 0)
 			rte_pause();
 	}

@@ -61,6 +61,7 @@ struct dp_spread {
 	uint8_t epoch;
 	unsigned int in_epoch[2]; /* jobs not yet taken back */
 	uint64_t head;		  /* the job that is taken back next */
+	uint64_t fetched;	  /* jobs below are done, and what they hold has been asked for */
 	struct dp_load load;
 	/* the owner writes, others read */
 	alignas(RTE_CACHE_LINE_SIZE) _Atomic uint64_t given; /* jobs below are there; release */

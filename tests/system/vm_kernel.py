@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 """Linux's own WireGuard, in a small machine under QEMU, as the peers of the gateway: handshakes in
-both roles over both families, with and without a preshared key, traffic, renewal of keys after
-120 s of real time without loss, a restart, roaming."""
+both roles over both families, with and without a preshared key, traffic, a restart, roaming,
+renewal of keys after 120 s of real time without loss. All the rest fits into these 120 s."""
+import time
+
 from lib import keys, process, scene, tap, traffic, vm, wggo
 
 MODULES = ["virtio_net", "wireguard"]
@@ -12,7 +14,7 @@ COMBINATIONS = [(1, 4, "Linux", False), (2, 4, "the gateway", True), (3, 6, "Lin
 RENEWED = (1, 4)        # these keep their sessions until they are renewed: one of each role
 REKEY_SECONDS = 120
 TCP_SECONDS = 3
-PINGS_PER_SECOND = 5
+PINGS_PER_SECOND = 2
 ELSEWHERE4 = "198.51.100.77"
 FULL_MTU_4, FULL_MTU_6 = 1420 - 28, 1420 - 48
 
@@ -130,12 +132,14 @@ def restart(t, s, gw, peer):
 
 def renewal(t, s, gw, made, first):
     before = gw.verdicts()
+    old = min(first[number] for number in made) + REKEY_SECONDS
+    process.let_pass(max(0, old - 5 - time.time()), "keys have to grow old")
     streams = {n: traffic.PingStream(s.host, scene.inner4(n), 1 / PINGS_PER_SECOND) for n in made}
     for number, who in made.items():
         key = s.client_keys[number].text
         with t.case(f"{who} renews the session that it initiated"):
             process.wait_until(lambda: gw.peer(key)["latest_handshake"] > first[number],
-                               "a second handshake", REKEY_SECONDS + 20)
+                               "a second handshake", 30)
             assert gw.peer(key)["latest_handshake"] - first[number] >= REKEY_SECONDS - 1
     with t.case("each of them as the initiator"):
         for verdict in ("initiation_accepted", "response_accepted"):
@@ -170,6 +174,8 @@ def roaming(t, s, gw, peer):
 
 def test(t):
     reason = vm.why_not(MODULES, PROGRAMS)
+    if not reason and vm.has_sanitizers():
+        reason = "the wait for new keys is as long in every build: once is enough"
     if reason:
         t.skip("Linux's WireGuard as a peer", reason)
         return
@@ -190,8 +196,8 @@ def test(t):
         for peer in peers.values():
             check_bytes(s, gw, peer)
     restart(t, s, gw, peers[3])
-    renewal(t, s, gw, {n: who for n, _, who, _ in COMBINATIONS if n in RENEWED}, first)
     roaming(t, s, gw, peers[1])
+    renewal(t, s, gw, {n: who for n, _, who, _ in COMBINATIONS if n in RENEWED}, first)
     with t.case("no drop that honest traffic cannot cause, and every packet ended once"):
         gw.expect_healthy()
         gw.expect_conserved()

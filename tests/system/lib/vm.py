@@ -42,6 +42,12 @@ def why_not(modules, programs=()):
     return None
 
 
+def has_sanitizers():
+    """Whether the wgdp under test is built with some."""
+    libraries = process.run(["ldd", os.environ["WGDP"]]).stdout
+    return re.search(r"lib[alut]san", libraries) is not None
+
+
 def tap(namespace, name, queues=1):
     """A tap of a namespace, up; returns the descriptors of its queues. It vanishes with them.
 
@@ -57,20 +63,28 @@ def tap(namespace, name, queues=1):
 
 
 class Nic:
-    """An emulated PCI NIC at 0000:00:SLOT.0, whose cable is a tap of a namespace."""
+    """An emulated PCI NIC, whose cable is a tap of a namespace, at 0000:00:SLOT.0; or, so that it
+    can be pulled out, in a port at 0000:00:SLOT.0, where it is 0000:BUS:00.0."""
 
-    def __init__(self, namespace, tap_name, slot, model="virtio-net-pci", mac=None, queues=1,
-                 options=""):
+    def __init__(self, namespace, tap_name, slot, model="virtio-net-pci", queues=1, options=None,
+                 bus=None):
         self.identity = f"nic{slot:x}"
-        self.address = f"0000:00:{slot:02x}.0"
-        self.mac = mac or f"52:54:00:00:00:{slot:02x}"
+        self.address = f"0000:00:{slot:02x}.0" if bus is None else f"0000:{bus:02x}:00.0"
         self.descriptors = tap(namespace, tap_name, queues)
         numbers = ":".join(str(descriptor) for descriptor in self.descriptors)
-        multi = f",mq=on,vectors={2 * queues + 2}" if queues > 1 else ""
+        self.device = {"driver": model, "id": f"{self.identity}-device", "netdev": self.identity,
+                       "romfile": "", "mac": f"52:54:00:00:00:{slot:02x}", **(options or {})}
+        if queues > 1:
+            self.device.update(mq="on", vectors=str(2 * queues + 2))
         self.arguments = [
-            "-netdev", f"tap,id={self.identity},{'fds' if queues > 1 else 'fd'}={numbers}",
-            "-device", f"{model},id={self.identity}-device,netdev={self.identity},romfile=,"
-                       f"mac={self.mac},addr={slot:#x}{multi}{options and ',' + options}"]
+            "-netdev", f"tap,id={self.identity},{'fds' if queues > 1 else 'fd'}={numbers}"]
+        if bus is None:
+            self.device["addr"] = f"{slot:#x}"
+        else:
+            self.device["bus"] = f"{self.identity}-port"
+            self.arguments += [
+                "-device", f"pcie-root-port,id={self.identity}-port,chassis={slot},addr={slot:#x}"]
+        self.arguments += ["-device", ",".join(f"{k}={v}" for k, v in self.device.items())]
 
 
 class Machine:
@@ -205,6 +219,24 @@ class Machine:
 
     def set_link(self, nic, up):
         self.ask_monitor("set_link", name=nic.identity, up=up)
+
+    def pull_out(self, nic):
+        """Asks for it, as a button beside the slot does; for the end: wait_pulled_out()."""
+        self.ask_monitor("device_del", id=nic.device["id"])
+
+    def wait_pulled_out(self, nic, timeout=20):
+        def there():
+            return nic.device["id"] in {
+                entry["name"] for entry in self.ask_monitor("qom-list", path="/machine/peripheral")}
+
+        process.wait_until(lambda: not there(), f"{self.name}: {nic.address} is out", timeout)
+
+    def plug_in(self, nic):
+        """Into its slot, again; returns when Linux has found it."""
+        self.ask_monitor("device_add", **nic.device)
+        process.wait_until(lambda: self.shell(f"[ -e /sys/bus/pci/devices/{nic.address} ]",
+                                              check=False).returncode == 0,
+                           f"{self.name}: {nic.address} is found")
 
 
 class GuestNamespace:

@@ -3,7 +3,6 @@ DPDK that it needs there, and the same face to a test as a gateway on this one."
 import glob
 import json
 import os
-import re
 import shlex
 import subprocess
 
@@ -30,8 +29,7 @@ def why_not(modules=(), programs=()):
     missing = [name for name in PLUGINS if not glob.glob(PLUGIN_PATTERN.format(name))]
     if missing:
         return f"no DPDK plugins {', '.join(missing)} in {PLUGIN_PATTERN.format('*')}"
-    libraries = process.run(["ldd", os.environ["WGDP"]]).stdout
-    if re.search(r"lib[alut]san", libraries):
+    if vm.has_sanitizers():
         return "under emulation a build with sanitizers is too slow"
     return None
 
@@ -43,17 +41,21 @@ def boot(t, nics, cpus, modules=(), programs=()):
     machine = vm.Machine(t, MODULES + list(modules), PROGRAMS + list(programs), copies, nics,
                          memory_mb=640, cpus=cpus, arguments=MACHINE,
                          append=f"{APPEND} hugepages={HUGEPAGES}")
-    return t.enter(machine)
+    t.enter(machine)
+    # IPv6 addresses of its ports work at once.
+    machine.shell("for i in all default; do echo 0 >/proc/sys/net/ipv6/conf/$i/accept_dad; done")
+    return machine
 
 
 def bind(machine, nic, driver):
-    """Has a NIC driven by this driver of Linux; DPDK needs vfio-pci or uio_pci_generic."""
+    """Has a NIC driven by this driver of Linux; DPDK needs vfio-pci or uio_pci_generic. If the NIC
+    is new another driver may come first."""
     device = f"/sys/bus/pci/devices/{nic.address}"
-    machine.shell(f"set -e; if [ -e {device}/driver ]; then\n"
-                  f"echo {nic.address} >{device}/driver/unbind; fi\n"
-                  f"echo {driver} >{device}/driver_override\n"
-                  f"echo {nic.address} >/sys/bus/pci/drivers_probe\n"
-                  f"[ $(basename $(readlink {device}/driver)) = {driver} ]")
+    machine.shell(
+        f"until [ $(basename $(readlink {device}/driver) none) = {driver} ]; do\n"
+        f"if [ -e {device}/driver ]; then echo {nic.address} >{device}/driver/unbind; fi\n"
+        f"echo {driver} >{device}/driver_override\n"
+        f"echo {nic.address} >/sys/bus/pci/drivers_probe; done", timeout=20)
 
 
 class Child:

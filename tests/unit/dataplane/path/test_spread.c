@@ -154,16 +154,20 @@ static void taken_back_in_order(void **state)
 	assert_int_equal(help(&p), 5);
 	begin(&p);
 	receive(&p, 37, 3);
-	end(&p, 3); /* the first is back, two wait */
-	expect_received(&p, 0, 5);
+	end(&p, 3); /* the first is asked for, two wait */
+	expect_received(&p, 0, 0);
 	assert_int_equal(help(&p), 32);
 	assert_int_equal(help(&p), 3);
 	assert_int_equal(help(&p), 0);
 	begin(&p);
-	assert_int_equal(end(&p, 0), 35);
-	expect_received(&p, 5, 35);
-	assert_int_equal(counted(&owner(&p)->spread_given), 40);
-	assert_int_equal(counted(&owner(&p)->spread_own), 0);
+	receive(&p, 40, 1);
+	end(&p, 1); /* the first is back, the others are asked for */
+	expect_received(&p, 0, 5);
+	begin(&p);
+	assert_int_equal(end(&p, 0), 36);
+	expect_received(&p, 5, 36);
+	assert_int_equal(counted(&owner(&p)->spread_given), 41);
+	assert_int_equal(counted(&owner(&p)->spread_own), 1);
 	assert_int_equal(counted(&helper(&p)->spread_helped), 40);
 	path_close(&p);
 }
@@ -276,7 +280,7 @@ static void verdicts(void **state)
 	dp_classify(owner(&p), &b);
 	assert_int_equal(help(&p), 8);
 	assert_int_equal(p.sessions[1]->replay.next, 0);
-	end(&p, 8);
+	end(&p, 0);
 	assert_int_equal(p.sessions[1]->replay.next, 4);
 	expect_received(&p, 0, 1);
 	assert_int_equal(counted(&owner(&p)->counters.drops[DP_DROP_bad_tag]), 1);
