@@ -94,7 +94,7 @@ def cpus(t, m):
             f"there is no CPU {missing}")
     refused(t, m, "a worker on a CPU that does not exist",
             f"workers: [{last}, {missing}]\n" + ports("wan"), 1, f"there is no CPU {missing}")
-    refused(t, m, "more workers than CPUs", "workers: 128\n" + ports("wan"), 1, "128 are asked for",
+    refused(t, m, "more workers than CPUs", "workers: 127\n" + ports("wan"), 1, "127 are asked for",
             "or fewer")
     if len(CPUS) < 2:
         t.skip("a CPU for two", "needs two CPUs")
