@@ -3,10 +3,17 @@
 twice, nothing is reordered so far that the other end refuses it."""
 import os
 
-from lib import scene, tap, traffic
+from lib import process, scene, tap, traffic
 
 SECONDS = 5
 STREAMS = 8
+
+
+def shared(gw):
+    """What all workers together have counted of it."""
+    workers = gw.counters()["workers"]
+    return {name: sum(worker[f"spread_{name}"] for worker in workers)
+            for name in ("on", "off", "given", "own", "helped")}
 
 
 def test(t):
@@ -37,6 +44,12 @@ def test(t):
         shares = [worker["tx"] for worker in gw.counters()["workers"]]
         t.comment(f"frames sent: {shares}")
         assert min(shares) > 0, shares
+    with t.case("what workers shared out they got back, and show"):
+        process.wait_until(lambda: shared(gw)["given"] == shared(gw)["own"] + shared(gw)["helped"],
+                           lambda: shared(gw))
+        t.comment(shared(gw))
+        assert shared(gw)["on"] - shared(gw)["off"] in range(len(cpus) + 1), shared(gw)
+        assert "spread_helped" in gw.cli("counters"), gw.cli("counters")
     with t.case("every packet ended once"):
         gw.expect_conserved()
 
