@@ -35,7 +35,9 @@ class WireGuardGo:
     def _up(self):
         if self.child.poll() is not None:
             raise process.Failed(f"wireguard-go ended: {self.log()}")
-        return self.namespace.run("wg", "show", self.name, check=False).returncode == 0
+        # Not before: wg removes a socket that is there but does not listen yet.
+        return "UAPI listener started" in self.log() and \
+            self.namespace.run("wg", "show", self.name, check=False).returncode == 0
 
     def log(self):
         with open(self.log_path, errors="replace") as f:
