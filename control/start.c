@@ -408,7 +408,7 @@ bool ctl_start_to_look(struct ctl *c, const struct ctl_look *look)
 	size_t done = 0;
 	int rc = 0;
 
-	dp_link_only_look();
+	dp_linux_only_look();
 	for (; done < STEPS && rc == 0; done++) {
 		if (!steps[done].to_look)
 			continue;

@@ -329,9 +329,9 @@ void device_let_go(struct dp_device *d)
 		end(d);
 	dp_bond_close_members(&d->bond);
 	if (d->shared && d->mtu_restore != 0)
-		(void)dp_link_set_mtu(d->device, d->mtu_restore);
+		(void)dp_linux_set_mtu(d->device, d->mtu_restore);
 	if (d->shared)
-		dp_link_merge_on(d->device, d->gro_restore);
+		dp_linux_merge_on(d->device, d->gro_restore);
 	d->mtu_restore = 0;
 	d->gro_restore = 0;
 	d->made = false;

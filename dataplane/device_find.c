@@ -109,7 +109,7 @@ static int prepare_link(struct dp_device *d, const char *name, const struct dp_d
 			const struct rte_mempool *pool, const struct device_error *error)
 {
 	uint16_t has, mtu;
-	int rc = dp_link_up(name, &has);
+	int rc = dp_linux_up(name, &has);
 
 	if (rc != 0)
 		return device_fail(error, rc, "port %s: can't set interface %s up: %s", d->port,
@@ -119,7 +119,7 @@ static int prepare_link(struct dp_device *d, const char *name, const struct dp_d
 	if (rc != 0)
 		return rc;
 	if (mtu != has) {
-		rc = dp_link_set_mtu(name, mtu);
+		rc = dp_linux_set_mtu(name, mtu);
 		if (rc != 0)
 			return device_fail(error, rc,
 					   "port %s: interface %s does not take an MTU of %u: %s",
@@ -127,7 +127,7 @@ static int prepare_link(struct dp_device *d, const char *name, const struct dp_d
 		d->mtu_restore = has;
 	}
 	d->mtu = mtu;
-	d->gro_restore = dp_link_merge_off(name);
+	d->gro_restore = dp_linux_merge_off(name);
 	return 0;
 }
 
@@ -170,7 +170,7 @@ static int open_link(struct dp_device *d, const char *name, const struct dp_devi
 	ring_args(d->mtu, wish->queues, name, args, sizeof(args));
 	rc = probe(d, "vdev", vdev, args, error);
 	if (rc == 0)
-		dp_link_ignore_outgoing(ifindex);
+		dp_linux_ignore_outgoing(ifindex);
 	return rc;
 }
 

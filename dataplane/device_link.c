@@ -104,7 +104,7 @@ static void read_shared(const struct dp_device *d, struct dp_link_report *r)
 {
 	bool running = false;
 
-	if (dp_link_running(d->linux_ifindex, &running, &r->speed_mbps) != 0)
+	if (dp_linux_running(d->linux_ifindex, &running, &r->speed_mbps) != 0)
 		r->state = DP_LINK_GONE;
 	else
 		r->state = running ? DP_LINK_UP : DP_LINK_DOWN;

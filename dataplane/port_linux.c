@@ -21,7 +21,7 @@
 
 static bool only_look;
 
-void dp_link_only_look(void)
+void dp_linux_only_look(void)
 {
 	only_look = true;
 }
@@ -52,7 +52,7 @@ static int ask(const char *name, unsigned long what, struct ifreq *req)
 	return rc;
 }
 
-int dp_link_up(const char *name, uint16_t *mtu)
+int dp_linux_up(const char *name, uint16_t *mtu)
 {
 	struct ifreq req = {0};
 	int rc = ask(name, SIOCGIFFLAGS, &req);
@@ -69,7 +69,7 @@ int dp_link_up(const char *name, uint16_t *mtu)
 	return rc;
 }
 
-int dp_link_set_mtu(const char *name, uint16_t mtu)
+int dp_linux_set_mtu(const char *name, uint16_t mtu)
 {
 	struct ifreq req = {.ifr_mtu = mtu};
 
@@ -166,12 +166,12 @@ static uint8_t set_merging(const char *name, uint8_t which, bool on)
 	return changed;
 }
 
-uint8_t dp_link_merge_off(const char *name)
+uint8_t dp_linux_merge_off(const char *name)
 {
 	return set_merging(name, (1 << MERGING) - 1, false);
 }
 
-void dp_link_merge_on(const char *name, uint8_t which)
+void dp_linux_merge_on(const char *name, uint8_t which)
 {
 	if (which != 0)
 		set_merging(name, which, true);
@@ -179,7 +179,7 @@ void dp_link_merge_on(const char *name, uint8_t which)
 
 /* ---- carrier ---- */
 
-int dp_link_running(unsigned int ifindex, bool *running, uint32_t *speed_mbps)
+int dp_linux_running(unsigned int ifindex, bool *running, uint32_t *speed_mbps)
 {
 	struct ethtool_cmd settings = {.cmd = ETHTOOL_GSET};
 	char name[IF_NAMESIZE];
@@ -215,7 +215,7 @@ static bool is_packet_socket(int fd, unsigned int ifindex)
  * DPDK's driver does not tell its sockets, and has joined them to a fanout group, which is too late
  * for PACKET_IGNORE_OUTGOING. A filter does the same: keep all but what is on its way out.
  */
-void dp_link_ignore_outgoing(unsigned int ifindex)
+void dp_linux_ignore_outgoing(unsigned int ifindex)
 {
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_PKTTYPE)),
