@@ -3,9 +3,9 @@
  * Linux keeps, by asking the others now and then. Workers see the state in struct dp_link. A device
  * that goes is closed once all workers have seen that, and tried again until it is back:
  *
- *   FOLLOWED --gone--> LEAVING --workers passed--> AWAY --opened--> RETURNING --workers passed--+
- *      ^                                                                                        |
- *      +----------------------------------------------------------------------------------------+
+ *   FOLLOWED --gone--> LEAVING --workers passed--> CLOSING --closed--> AWAY --+
+ *      ^                                                                      |
+ *      +--workers passed-- RETURNING <-----------------opened-----------------+
  *
  * Also the interfaces in Linux of shared devices' ports: they go with the device, and a VLAN's may
  * go alone. Nothing here waits. What a device says of itself and how it is opened is in
@@ -19,13 +19,15 @@
 
 #include <rte_rcu_qsbr.h>
 
+#include "control/closer.h"
 #include "control/face.h"
 #include "control/log.h"
 #include "control/ports.h"
 
-#define LOOK_EVERY_NS UINT64_C(200000000)
-#define OPEN_EVERY_NS UINT64_C(1000000000)
-#define PASS_EVERY_NS UINT64_C(1000000) /* workers come round in some 100 us */
+#define LOOK_EVERY_NS	 UINT64_C(200000000)
+#define OPEN_EVERY_NS	 UINT64_C(1000000000)
+#define PASS_EVERY_NS	 UINT64_C(1000000) /* workers come round in some 100 us */
+#define CLOSING_EVERY_NS UINT64_C(20000000)
 /* A driver that has noticed, too, finishes what it began then on DPDK's interrupt thread. */
 #define LEAVE_NS	UINT64_C(100000000)
 #define NOTICE_EVERY_NS UINT64_C(10000000000)
@@ -36,6 +38,7 @@
 enum phase {
 	FOLLOWED,
 	LEAVING,   /* workers may still use the device */
+	CLOSING,   /* by the closer, whose device it is */
 	AWAY,	   /* closed */
 	RETURNING, /* open again, with facts that workers may see only in part */
 };
@@ -61,6 +64,7 @@ struct face {
 
 struct ctl_links {
 	struct ctl *c;
+	struct ctl_closer closer;
 	struct face faces[DP_PORTS_MAX]; /* by port */
 	unsigned int n;
 	struct link at[];
@@ -208,6 +212,11 @@ static void try_face(struct ctl_links *l, struct dp_port *port, struct face *f, 
 	f->due_ns = now_ns + OPEN_EVERY_NS;
 }
 
+static bool is_there(const struct link *k)
+{
+	return k->phase == FOLLOWED || k->phase == RETURNING;
+}
+
 /* Of devices that are there. Returns when it is to be called again. */
 static uint64_t advance_faces(struct ctl_links *l, uint64_t now_ns)
 {
@@ -217,8 +226,7 @@ static uint64_t advance_faces(struct ctl_links *l, uint64_t now_ns)
 		struct dp_port *port = l->c->dp->ports[i];
 		struct face *f = &l->faces[i];
 
-		if (!f->missing || l->at[port->device->id].phase == LEAVING ||
-		    l->at[port->device->id].phase == AWAY)
+		if (!f->missing || !is_there(&l->at[port->device->id]))
 			continue;
 		if (now_ns >= f->due_ns)
 			try_face(l, port, f, now_ns);
@@ -264,10 +272,19 @@ static uint64_t advance(struct ctl_links *l, struct link *k, uint64_t now_ns)
 	case LEAVING:
 		if (!passed(l, k))
 			return now_ns + PASS_EVERY_NS;
-		dp_link_close(k->device);
+		if (!ctl_closer_rests(&l->closer))
+			return now_ns + CLOSING_EVERY_NS;
+		ctl_closer_start(&l->closer, k->device);
+		k->phase = CLOSING;
+		return now_ns + PASS_EVERY_NS;
+	case CLOSING:
+		if (!ctl_closer_ended(&l->closer))
+			return now_ns + CLOSING_EVERY_NS;
 		k->phase = AWAY;
 		return k->opened_ns + OPEN_EVERY_NS;
 	case AWAY:
+		if (!ctl_closer_rests(&l->closer))
+			return now_ns + CLOSING_EVERY_NS;
 		try_open(l, k, now_ns);
 		return now_ns + (k->phase == AWAY ? OPEN_EVERY_NS : PASS_EVERY_NS);
 	case RETURNING:
@@ -347,6 +364,8 @@ struct ctl_links *ctl_links_new(struct ctl *c)
 
 void ctl_links_free(struct ctl_links *l)
 {
+	if (l != NULL)
+		ctl_closer_stop(&l->closer);
 	for (unsigned int i = 0; l != NULL && i < l->n; i++)
 		dp_link_unwatch(l->at[i].device);
 	free(l);

@@ -204,7 +204,7 @@ json_t *ctl_serve_devices(const struct dp *dp)
 
 	for (unsigned int k = 0; k < dp->n_devices; k++)
 		/* One that has gone has no counters, not even old ones. */
-		if (dp->devices[k]->eth_id < RTE_MAX_ETHPORTS)
+		if (dp_link_state(&dp->devices[k]->link) != DP_LINK_GONE)
 			json_object_set_new(all, dp->devices[k]->device,
 					    device_counters(dp->devices[k]->eth_id));
 	return all;

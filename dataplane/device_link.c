@@ -1,7 +1,8 @@
 /*
  * The link of a device: what the device or Linux says of it, and the way of one that goes and comes
  * back. Control only, but for the two callbacks at the top, which run on DPDK's interrupt
- * thread. When what is done, and what else depends on it, is in control/link.c.
+ * thread, and dp_link_close(), for which control has a thread (control/closer.h). When what is
+ * done, and what else depends on it, is in control/link.c.
  */
 /* Told of removals: rte_dev_event_callback_register(), as it is since DPDK 18.05. */
 #define ALLOW_EXPERIMENTAL_API

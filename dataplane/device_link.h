@@ -57,8 +57,10 @@ void dp_link_watch(struct dp_device *d, struct dp_bell *bell);
 /* No more. */
 void dp_link_unwatch(struct dp_device *d);
 
-/* The device is gone, and all workers have passed since: closes what is left of it. What ports and
- * workers stand on stays: names, VLANs, numbers of queues and their locks. */
+/* The device is gone, and all workers have passed since: closes what is left of it, which may take
+ * a minute where the driver waits for hardware. What ports and workers stand on stays: names,
+ * VLANs, numbers of queues and their locks. Any thread, if no other one opens or closes devices, or
+ * reads this one, meanwhile. */
 void dp_link_close(struct dp_device *d);
 
 /*

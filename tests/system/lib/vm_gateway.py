@@ -77,7 +77,7 @@ class Child:
                 self.returncode = int(text.stdout)
         return self.returncode
 
-    def wait(self, timeout):
+    def wait(self, timeout=60):
         try:
             process.wait_until(lambda: self.poll() is not None, "its end", timeout)
         except process.Failed:
