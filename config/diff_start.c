@@ -54,7 +54,9 @@ bool cf_diff_same_start(const struct cf_config *old, const struct cf_config *new
 		needs_restart(new, errors, "changing \"socket\"", NULL);
 	if (old->hugepages != new->hugepages)
 		needs_restart(new, errors, "changing \"hugepages\"", NULL);
-	if (old->packet_buffers != new->packet_buffers)
+	/* By default what runs chose the number, with its workers and ports. */
+	if ((old->packet_buffers_line != 0 || new->packet_buffers_line != 0) &&
+	    old->packet_buffers != new->packet_buffers)
 		needs_restart(new, errors, "changing \"packet-buffers\"", NULL);
 	check_ports(old, new, errors);
 	return errors->n == n;

@@ -9,7 +9,11 @@
 #include "control/eal.h"
 #include "control/machine.h"
 
-#define MB	       (UINT64_C(1) << 20)
+#define MB (UINT64_C(1) << 20)
+/* A NIC keeps 1024 in each direction for each worker; a worker some for itself, and those that are
+ * on rings or shared out. */
+#define NIC_PKTS       2048
+#define WORKER_PKTS    4096
 #define HUGEPAGE_BYTES (2 * MB)
 #define NR_HUGEPAGES   "/proc/sys/vm/nr_hugepages"
 
@@ -40,6 +44,19 @@ static const char *where(char *out, size_t size, const struct cf_config *config)
 	else
 		snprintf(out, size, "%s:", config->path);
 	return out;
+}
+
+void ctl_memory_choose(struct cf_config *config)
+{
+	uint32_t buffers = WORKER_PKTS * config->n_workers;
+
+	if (config->packet_buffers_line != 0)
+		return;
+	for (size_t k = 0; k < config->n_ports; k++)
+		if (cf_port_has_pci(&config->ports[k]))
+			buffers += NIC_PKTS * config->n_workers;
+	if (buffers > config->packet_buffers)
+		config->packet_buffers = buffers;
 }
 
 bool ctl_memory_check(const struct cf_config *config, uint64_t bytes, bool *hugepages,

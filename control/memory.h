@@ -7,6 +7,10 @@
 #include "config/model.h"
 #include "config/yaml.h"
 
+/* Sets the number of packet buffers if the file leaves it open: more than the default where many
+ * workers have queues on NICs. Workers are known. */
+void ctl_memory_choose(struct cf_config *config);
+
 /*
  * bytes: what DPDK will be given. *hugepages: whether they are used, because the file allows it and
  * enough of them are free. False: there is too little memory of any kind, with a line in errors.

@@ -99,14 +99,14 @@ static int try_port(struct dp *dp, const struct cf_config *f, const struct cf_po
 	return open_port(dp, f, port);
 }
 
-/* The line of the device that does not run. */
+/* The line of the device that does not run; if all do, it is their packet buffers that are wrong. */
 static uint32_t stopped_line(const struct dp *dp, const struct cf_config *f)
 {
 	for (unsigned int d = 0; d < dp->n_devices; d++)
 		for (size_t k = 0; dp->devices[d]->rx_queues == 0 && k < f->n_ports; k++)
 			if (strcmp(f->ports[k].name, dp->devices[d]->port) == 0)
 				return f->ports[k].line;
-	return 0;
+	return f->packet_buffers_line != 0 ? f->packet_buffers_line : 1;
 }
 
 static void log_lacks(const struct dp *dp)

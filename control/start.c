@@ -55,6 +55,7 @@ static int prepare(struct start *s)
 	if (rc != 0)
 		return rc;
 	(void)ctl_cpus_choose(f, &machine, &errors);
+	ctl_memory_choose(f);
 	ctl_preflight(f, 0, &errors);
 	for (unsigned int k = 0; k < f->n_workers; k++) {
 		s->cpus[k] = f->workers[k];

@@ -46,6 +46,30 @@ static void give(struct dp_worker *w, struct dp_device *device, const struct dp_
 	w->for_others |= pair->few || (device->pollers > 1 && !device->rss);
 }
 
+/*
+ * NICs keep a buffer for each descriptor, and each worker some for itself: with no more than these
+ * nothing would be received any more as soon as all of them are there.
+ */
+static int check_buffers(const struct dp *dp, const struct rte_mempool *pool, char *error,
+			 size_t error_size)
+{
+	uint64_t need = (uint64_t)dp->n_workers * pool->cache_size * 3 / 2 + DP_RING_PKTS;
+
+	for (unsigned int d = 0; d < dp->n_devices; d++) {
+		const struct dp_device *device = dp->devices[d];
+
+		if (device->pci && dp_pool_near(dp, device->node) == pool)
+			need += device->ring_pkts;
+	}
+	if (need <= pool->size)
+		return 0;
+	snprintf(error, error_size,
+		 "%u packet buffers are too few for the queues of the ports and %u workers: set "
+		 "packet-buffers to %lu or more",
+		 pool->size, dp->n_workers, (unsigned long)need);
+	return -ENOBUFS;
+}
+
 int dp_start_devices(struct dp *dp, char *error, size_t error_size)
 {
 	struct dp_queues_pair *pairs = calloc((size_t)DP_DEVICES_MAX * dp->n_workers,
@@ -70,5 +94,9 @@ int dp_start_devices(struct dp *dp, char *error, size_t error_size)
 			give(dp->workers[w], device, &pairs[d * dp->n_workers + w]);
 	}
 	free(pairs);
+	for (unsigned int d = 0; d < dp->n_devices && rc == 0; d++)
+		if (dp->devices[d]->pci)
+			rc = check_buffers(dp, dp_pool_near(dp, dp->devices[d]->node), error,
+					   error_size);
 	return rc;
 }

@@ -176,7 +176,7 @@ static int configure(struct dp_device *d, uint16_t rx_queues, uint16_t tx_queues
 	return rte_eth_dev_configure(d->eth_id, rx_queues, tx_queues, &conf);
 }
 
-static int set_up_queues(const struct dp_device *d, uint16_t rx_queues, uint16_t tx_queues,
+static int set_up_queues(struct dp_device *d, uint16_t rx_queues, uint16_t tx_queues,
 			 struct rte_mempool *pool)
 {
 	unsigned int on = d->node < 0 ? (unsigned int)SOCKET_ID_ANY : (unsigned int)d->node;
@@ -187,6 +187,7 @@ static int set_up_queues(const struct dp_device *d, uint16_t rx_queues, uint16_t
 		rc = rte_eth_rx_queue_setup(d->eth_id, q, rx, on, NULL, pool);
 	for (uint16_t q = 0; rc == 0 && q < tx_queues; q++)
 		rc = rte_eth_tx_queue_setup(d->eth_id, q, tx, on, NULL);
+	d->ring_pkts = (uint32_t)rx * rx_queues + (uint32_t)tx * tx_queues;
 	return rc;
 }
 

@@ -49,9 +49,11 @@ struct dp_device {
 	bool rss;	/* received packets are spread over its queues by addresses */
 	bool rss_ports; /* and by UDP ports */
 	bool link_interrupt;
-	bool vlan_filter; /* it is told the VLANs of its ports and drops others itself */
-	bool made;	  /* open has made the DPDK device, close removes it */
-	bool wrapped;	  /* close leaves it alone */
+	bool vlan_filter;   /* it is told the VLANs of its ports and drops others itself */
+	bool pci;	    /* its rings keep a packet buffer for each descriptor */
+	uint32_t ring_pkts; /* descriptors of all its queues */
+	bool made;	    /* open has made the DPDK device, close removes it */
+	bool wrapped;	    /* close leaves it alone */
 	uint8_t mac[6];
 	uint8_t gro_restore;	/* shared: receive offloads to turn on again; see port_linux.h */
 	uint16_t mtu_restore;	/* shared: MTU to set again; 0: unchanged */

@@ -88,6 +88,7 @@ static int open_pci(struct dp_device *d, const struct device_error *error)
 	rc = probe(d, "pci", name, "", error);
 	/* Others say where they were made, which is no property of theirs. */
 	d->node = rc == 0 ? rte_eth_dev_socket_id(d->eth_id) : DP_NODE_ANY;
+	d->pci = true;
 	return rc;
 }
 

@@ -87,7 +87,7 @@ def gateway(t, s, machine, ports, inner_mtu=INNER_MTU, workers=(1,), **more):
     config = s.config([s.peer_config(1), s.peer_config(2, endpoint=wggo.bracket(
         scene.outer6(2), scene.PORT))], mtu=inner_mtu)
     config["ports"] = {name: {**port, "addresses": ADDRESSES[name]} for name, port in ports.items()}
-    config.update({"workers": list(workers), "packet-buffers": 8192, **more})
+    config.update({"workers": list(workers), "packet-buffers": 10240, **more})
     t.diagnostics.clear()       # of those before
     gw = vm_gateway.MachineGateway(t, machine, config)
     t.on_failure(machine.describe)

@@ -18,7 +18,7 @@ PROGRAMS = ["ip", "ping", "iperf3"]
 MACHINE = ["-machine", "q35,kernel-irqchip=split",
            "-device", "intel-iommu,intremap=on,device-iotlb=on"]
 APPEND = "intel_iommu=on iommu=pt"
-HUGEPAGES = 64
+HUGEPAGES = 192
 METHODS = {"show": ["show"], "peers": ["show", "peers"], "counters": ["counters"]}
 
 
@@ -39,7 +39,7 @@ def boot(t, nics, cpus, modules=(), programs=()):
     for name in PLUGINS:
         copies += [(path, None) for path in glob.glob(PLUGIN_PATTERN.format(name))]
     machine = vm.Machine(t, MODULES + list(modules), PROGRAMS + list(programs), copies, nics,
-                         memory_mb=640, cpus=cpus, arguments=MACHINE,
+                         memory_mb=768, cpus=cpus, arguments=MACHINE,
                          append=f"{APPEND} hugepages={HUGEPAGES}")
     t.enter(machine)
     # IPv6 addresses of its ports work at once.

@@ -18,6 +18,10 @@ def as_json(workers, *more):
     assert bench["bench"] == "path" and bench["machine"]["tsc_hz"] > 1e8, bench
     results = {result["name"]: result for result in bench["results"]}
     assert len(results) == len(bench["results"]), "a name twice"
+    distance = results.pop("distance/2", None)
+    several = any(name.rsplit("/", 1)[1] != "1" for name in results)
+    assert (distance is not None) == several, distance
+    assert distance is None or distance["unit"] == "tsc_cycles" and distance["p5"] > 0, distance
     for name, result in results.items():
         assert result["unit"] == UNIT and result["samples"] >= 1, result
         assert result["p5"] <= result["value"] <= result["p95"], result

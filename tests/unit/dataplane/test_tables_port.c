@@ -245,6 +245,26 @@ static void assigned(void **state)
 	dp_free(dp);
 }
 
+/* As of a NIC, whose rings can keep nearly all packet buffers that there are. */
+static void too_few_buffers(void **state)
+{
+	const struct dp_device_wish wish = {.port = "wan", .device = "net_ring_nic", .queues = 2};
+	struct dp *dp = whole_new(2);
+	char error[512] = "";
+	struct dp_device d;
+
+	assert_int_equal(dp_device_open(&d, 0, &wish, dp->pool, error, sizeof(error)), 0);
+	dp->devices[0] = &d;
+	dp->n_devices = 1;
+	d.pci = true;
+	assert_int_equal(dp_start_devices(dp, error, sizeof(error)), -ENOBUFS);
+	assert_non_null(strstr(error, "set packet-buffers to "));
+	assert_true(strtoul(strstr(error, "to ") + 3, NULL, 10) > d.ring_pkts);
+	assert_true(d.ring_pkts >= 4 * 512);
+	dp_device_close(&d);
+	dp_free(dp);
+}
+
 /* A device with ports that name an MTU and ports that do not. */
 static void mtu_or_more(void **state)
 {
@@ -683,12 +703,19 @@ static void shared_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(own_devices),	   cmocka_unit_test(jumbo),
-		cmocka_unit_test(lacks),	   cmocka_unit_test(assigned),
-		cmocka_unit_test(mtu_or_more),	   cmocka_unit_test(made_elsewhere),
-		cmocka_unit_test(refused),	   cmocka_unit_test(shared),
-		cmocka_unit_test(shared_refused),  cmocka_unit_test(comes_back),
-		cmocka_unit_test(comes_back_less), cmocka_unit_test(shared_comes_back),
+		cmocka_unit_test(own_devices),
+		cmocka_unit_test(jumbo),
+		cmocka_unit_test(lacks),
+		cmocka_unit_test(assigned),
+		cmocka_unit_test(too_few_buffers),
+		cmocka_unit_test(mtu_or_more),
+		cmocka_unit_test(made_elsewhere),
+		cmocka_unit_test(refused),
+		cmocka_unit_test(shared),
+		cmocka_unit_test(shared_refused),
+		cmocka_unit_test(comes_back),
+		cmocka_unit_test(comes_back_less),
+		cmocka_unit_test(shared_comes_back),
 	};
 
 	own_namespace = unshare(CLONE_NEWNET) == 0;
