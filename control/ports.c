@@ -99,7 +99,7 @@ static int try_port(struct dp *dp, const struct cf_config *f, const struct cf_po
 	return open_port(dp, f, port);
 }
 
-/* The line of the device that does not run; if all do, it is their packet buffers that are wrong. */
+/* The line of the device that does not run; if all do, their packet buffers are wrong. */
 static uint32_t stopped_line(const struct dp *dp, const struct cf_config *f)
 {
 	for (unsigned int d = 0; d < dp->n_devices; d++)
