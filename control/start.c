@@ -27,9 +27,12 @@
 #include "control/preflight.h"
 #include "dataplane/port_linux.h"
 
-#define MTU_DEFAULT	    1500
-#define WORKER_NICE	    (-19) /* a worker that shares its CPU must not wait out a time slice */
-#define PORT_OVERHEAD_BYTES 80	  /* outer IPv6, UDP and WireGuard around an inner packet */
+#define MTU_DEFAULT  1500
+#define POLLING_NICE (-19) /* a worker that shares its CPU must not wait out a time slice */
+/* One that backs off is on a machine where Linux has the ports, too, and Linux hands packets over
+ * in a thread of each CPU: it must get there. */
+#define BACKOFF_NICE	    (-5)
+#define PORT_OVERHEAD_BYTES 80 /* outer IPv6, UDP and WireGuard around an inner packet */
 
 /* Start-up state that nothing needs later. */
 struct start {
@@ -291,7 +294,8 @@ static void stop_links(struct start *s)
 static int run_worker_first(void *arg)
 {
 	/* Refused without the right to: no harm. */
-	setpriority(PRIO_PROCESS, 0, WORKER_NICE);
+	setpriority(PRIO_PROCESS, 0,
+		    ((struct dp_worker *)arg)->dp->backoff ? BACKOFF_NICE : POLLING_NICE);
 	return dp_worker_run(arg);
 }
 
