@@ -32,6 +32,7 @@ def ttl(t, s, gw, peer, family):
         request = packets.echo(inner, host, ttl=1)
         error = peer.exchange(request, lambda p: p.icmp == TIME_EXCEEDED[family])
         assert request[:40] in error.raw or error.payload[8:8 + 20], error
+        gw.wait_drop("ttl", drops)
         assert gw.drops()["ttl"] == drops + 1
     with t.case(f"IPv{family}: TTL used up, into the tunnel"):
         capture = s.capture(s.host, "eth0")
@@ -53,7 +54,7 @@ def too_big(t, s, gw, peer, family):
         s.host.run("ping", "-c", "1", "-W", "1", "-M", "do", "-s", "1440", inner, check=False)
         error = capture.wait(lambda p: p.icmp == TOO_BIG[family], "too big")[0]
         assert mtu_of(error) == TUNNEL_MTU, error.payload.hex()
-        assert gw.drops()["too_big"] > drops
+        gw.wait_drop("too_big", drops)
     with t.case(f"IPv{family}: too big for the tunnel, from the gateway itself"):
         result = s.gw.run("ping", "-c", "1", "-W", "1", "-M", "do", "-s", "1440", inner,
                           check=False)

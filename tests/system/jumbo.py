@@ -67,6 +67,7 @@ def one_more(t, s, gw, number, outer):
                                 str(ROOM[family] + 1), here, check=False)
             assert result.returncode, result.stdout
             wire.wait(lambda p: p.icmp == TOO_BIG[family], "too big")
+            gw.wait_drop("too_big", drops)
             assert gw.drops()["too_big"] == drops + 1, gw.drops()
             # Linux of the client knows it already.
             assert client.run("ping", "-n", "-c", "1", "-W", "1", "-M", "do", "-s",

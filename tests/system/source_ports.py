@@ -167,7 +167,7 @@ def reload(t, s, gw, flows):
                 assert set(guarded(s)) >= set(range(scene.PORT, scene.PORT + n)), guarded(s)
         for one in (stream, back):
             with t.case(f"nothing was lost: {one.label}"):
-                one.expect_no_loss(50)
+                one.expect_no_loss(20)
     with t.case("turned off while the far end talks to another port: it hears of it"):
         talk_to_another(s, flows[1])
         load_with(gw, entry, 1)
@@ -265,7 +265,7 @@ def each_to_the_other(t, s, gw):
             flows.run()
             process.wait_until(lambda: time.monotonic() > start + WATCHED_SECONDS, "time passes")
             flows.run()
-            stream.expect_no_loss(50)
+            stream.expect_no_loss(20)
         used = {p.ports[0] for p in to_us.packets(
             lambda p: p.source == scene.outer4(4) and p.udp and p.udp[:4] == DATA)}
         assert len(used) > PORTS // 2, used
