@@ -204,6 +204,9 @@ class Demonstration:
 
     def traffic(self):
         step("Pings through the tunnel, both ways")
+        # Cables have been plugged in a moment ago: the first handshake may have to be repeated.
+        wait_until(lambda: inside(CLIENT, "ping", "-n", "-q", "-c", "1", "-W", "1", "10.1.0.2",
+                                  check=False).returncode == 0, "the host answers", 20)
         for namespace, who, to in ((CLIENT, "client to host   ", "10.1.0.2"),
                                    (CLIENT, "client to host   ", "fd01::2"),
                                    (HOST, "host to client   ", "10.8.0.2"),
