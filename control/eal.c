@@ -9,13 +9,18 @@
 #include <assert.h>
 #include <errno.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <rte_dev.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
+#include <rte_interrupts.h>
 #include <rte_log.h>
 #include <rte_pci.h>
 
@@ -23,11 +28,12 @@
 #include "dataplane/device_bond.h"
 #include "dataplane/publish.h"
 
-#define PCI_MAX	    (DP_PORTS_MAX * DP_BOND_MEMBERS_MAX)
-#define ARGS_MAX    (24 + 2 * PCI_MAX)
-#define MB	    (UINT64_C(1) << 20)
-#define FIXED_BYTES (48 * MB) /* rings, sessions' table, ports */
-#define SPARE_BYTES 64	      /* by buffer: pages and blocks are not filled to the end */
+#define PCI_MAX	     (DP_PORTS_MAX * DP_BOND_MEMBERS_MAX)
+#define ARGS_MAX     (24 + 2 * PCI_MAX)
+#define MB	     (UINT64_C(1) << 20)
+#define FIXED_BYTES  (48 * MB) /* rings, sessions' table, ports */
+#define HOLD_SECONDS 2
+#define SPARE_BYTES  64 /* by buffer: pages and blocks are not filled to the end */
 
 static_assert(CF_WORKERS_MAX < RTE_MAX_LCORE && CF_WORKERS_MAX <= DP_WORKERS_MAX,
 	      "an lcore for each worker and for control");
@@ -136,10 +142,42 @@ int ctl_eal_start(const struct ctl_eal *e, bool hugepages)
 	return 0;
 }
 
+/* On DPDK's interrupt thread, for the rest of this process. */
+static void stay(void *arg)
+{
+	sem_post(arg);
+	for (;;)
+		pause();
+}
+
+/*
+ * DPDK unmaps its memory and leaves the interrupt thread running, which then looks at what it
+ * waits for (seen with memif: SIGSEGV while the process ends). So that thread is kept here. Not if
+ * it does not come in time: then a driver has it, and it does not look either.
+ */
+static void hold_interrupts(void)
+{
+	static struct rte_intr_handle *handle; /* these stay: the thread does, too */
+	static sem_t held;
+	struct timespec until;
+	int fd = eventfd(1, EFD_CLOEXEC);
+
+	handle = rte_intr_instance_alloc(RTE_INTR_INSTANCE_F_PRIVATE);
+	if (fd < 0 || handle == NULL || rte_intr_fd_set(handle, fd) != 0 ||
+	    rte_intr_type_set(handle, RTE_INTR_HANDLE_EXT) != 0 || sem_init(&held, 0, 0) != 0 ||
+	    rte_intr_callback_register(handle, stay, &held) != 0)
+		return;
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += HOLD_SECONDS;
+	while (sem_timedwait(&held, &until) != 0 && errno == EINTR)
+		continue;
+}
+
 void ctl_eal_stop(void)
 {
 	/* Without effect if they were not started. */
 	(void)rte_dev_hotplug_handle_disable();
 	(void)rte_dev_event_monitor_stop();
+	hold_interrupts();
 	rte_eal_cleanup();
 }

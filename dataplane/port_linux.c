@@ -179,6 +179,15 @@ void dp_linux_merge_on(const char *name, uint8_t which)
 
 /* ---- carrier ---- */
 
+/* Of the driver: IFF_RUNNING follows up to a second later, and is what remains where a driver does
+ * not say. */
+static bool has_carrier(const char *name, bool flags_say)
+{
+	struct ethtool_value carrier = {.cmd = ETHTOOL_GLINK};
+
+	return ethtool(name, &carrier) == 0 ? carrier.data != 0 : flags_say;
+}
+
 int dp_linux_running(unsigned int ifindex, bool *running, uint32_t *speed_mbps)
 {
 	struct ethtool_cmd settings = {.cmd = ETHTOOL_GSET};
@@ -192,7 +201,8 @@ int dp_linux_running(unsigned int ifindex, bool *running, uint32_t *speed_mbps)
 	rc = ask(name, SIOCGIFFLAGS, &req);
 	if (rc != 0)
 		return rc;
-	*running = (req.ifr_flags & IFF_UP) != 0 && (req.ifr_flags & IFF_RUNNING) != 0;
+	*running = (req.ifr_flags & IFF_UP) != 0 &&
+		   has_carrier(name, (req.ifr_flags & IFF_RUNNING) != 0);
 	*speed_mbps = 0;
 	if (*running && ethtool(name, &settings) == 0 &&
 	    ethtool_cmd_speed(&settings) != (uint32_t)SPEED_UNKNOWN)

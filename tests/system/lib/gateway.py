@@ -245,7 +245,7 @@ class Gateway:
 
 
 def cpus_for_workers():
-    """The last CPUs that there are, so not the control thread's if there is another. How many says
-    WGDP_TEST_WORKERS, by default one; on a machine with fewer CPUs, as many as there are."""
-    wanted = int(os.environ.get("WGDP_TEST_WORKERS", "1"))
+    """The last CPUs that there are, so not the control thread's if there are enough. How many says
+    WGDP_TEST_WORKERS, by default two; on a machine with fewer CPUs, as many as there are."""
+    wanted = int(os.environ.get("WGDP_TEST_WORKERS", "2"))
     return sorted(os.sched_getaffinity(0))[-wanted:]
