@@ -131,7 +131,8 @@ class Machine:
         argv = [
             # Emulation takes what CPU there is: others that have packets to fetch go first.
             "nice", "-n", "5", QEMU, "-accel", "tcg", "-cpu", "max", "-machine", "q35",
-            "-nodefaults", "-display", "none", "-no-reboot", "-kernel", self.kernel.image, "-initrd", self.initramfs,
+            "-nodefaults", "-display", "none", "-no-reboot",
+            "-kernel", self.kernel.image, "-initrd", self.initramfs,
             "-append", self.append, "-serial", f"file:{self.console_path}",
             # Not a second 16550: under emulation its interrupts get lost.
             "-device", "virtio-serial-pci", "-chardev", f"socket,id=control,fd={control.fileno()}",
