@@ -17,6 +17,7 @@
 #include "control/gso.h"
 #include "dataplane/ethernet.h"
 #include "dataplane/publish.h"
+#include "dataplane/sum.h"
 
 /* A frame as read: wholly in m, or (m NULL) in bytes. */
 struct taken {
@@ -39,7 +40,7 @@ static void complete_checksum(const struct virtio_net_hdr *vh, uint8_t *frame, u
 
 	if (vh->csum_start >= len || at + sizeof(sum) > len)
 		return;
-	sum = (uint16_t)~rte_raw_cksum(frame + vh->csum_start, len - vh->csum_start);
+	sum = (uint16_t)~dp_sum(frame + vh->csum_start, len - vh->csum_start);
 	/* 0 would mean "none" in UDP; in others both forms of zero are right. */
 	sum = sum ? sum : UINT16_MAX;
 	memcpy(frame + at, &sum, sizeof(sum));

@@ -14,6 +14,8 @@
 #include <rte_ip.h>
 #include <rte_tcp.h>
 
+#include "dataplane/sum.h"
+
 int ctl_gso_open(struct ctl_gso *g, const uint8_t *frame, uint32_t len, uint16_t l3_off,
 		 uint16_t l4_off, uint16_t size)
 {
@@ -100,6 +102,6 @@ void ctl_gso_segment(const struct ctl_gso *g, uint32_t i, uint8_t *out)
 	if (i > 0)
 		tcp->tcp_flags &= (uint8_t)~RTE_TCP_CWR_FLAG;
 	tcp->cksum = 0;
-	sum = pseudo_sum(g, out + g->l3_off, tcp_bytes) + rte_raw_cksum(tcp, tcp_bytes);
-	tcp->cksum = (uint16_t)~__rte_raw_cksum_reduce(sum);
+	sum = pseudo_sum(g, out + g->l3_off, tcp_bytes) + dp_sum((const uint8_t *)tcp, tcp_bytes);
+	tcp->cksum = (uint16_t)~dp_sum_fold(sum);
 }

@@ -14,6 +14,7 @@
 #include <rte_byteorder.h>
 #include <rte_ip.h>
 
+#include "dataplane/sum.h"
 #include "handshake/wire.h"
 
 #define DP_IPV4_MIN_BYTES   20
@@ -81,28 +82,25 @@ static inline bool dp_ip_may_fragment(const uint8_t *ip)
 
 static inline bool dp_ipv4_sum_right(const uint8_t *ip, uint32_t header_bytes)
 {
-	return rte_raw_cksum(ip, header_bytes) == 0xffff;
+	uint64_t sum = dp_sum_20(ip);
+
+	if (header_bytes > DP_IPV4_MIN_BYTES)
+		sum += dp_sum(ip + DP_IPV4_MIN_BYTES, header_bytes - DP_IPV4_MIN_BYTES);
+	return dp_sum_fold(sum) == UINT16_MAX;
 }
 
 /* Of a header without options, whose checksum field is zero. */
 static inline void dp_ipv4_set_sum(uint8_t *ip)
 {
-	uint16_t sum = (uint16_t)~rte_raw_cksum(ip, DP_IPV4_MIN_BYTES);
+	uint16_t sum = (uint16_t)~dp_sum_fold(dp_sum_20(ip));
 
 	memcpy(ip + 10, &sum, sizeof(sum));
-}
-
-static inline uint16_t dp_sum_fold(uint32_t sum)
-{
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)sum;
 }
 
 /* What belongs into the checksum field, which is zero, of UDP; pseudo_sum: of its pseudo header. */
 static inline uint16_t dp_udp_sum(const uint8_t *udp, uint16_t udp_len, uint32_t pseudo_sum)
 {
-	uint16_t sum = (uint16_t)~dp_sum_fold(pseudo_sum + rte_raw_cksum(udp, udp_len));
+	uint16_t sum = (uint16_t)~dp_sum_fold(pseudo_sum + dp_sum(udp, udp_len));
 
 	return sum == 0 ? UINT16_MAX : sum; /* 0 says that there is none */
 }
