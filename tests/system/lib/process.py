@@ -9,6 +9,10 @@ PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
+class Broken(Exception):
+    """What a test stands on has broken, not what it tests: it is begun again, once."""
+
+
 class Failed(Exception):
     """A command, or what was waited for, did not do what it should."""
 

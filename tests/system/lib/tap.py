@@ -13,6 +13,13 @@ NEEDED_PROGRAMS = ["ip", "nsenter", "unshare", "mount", "ping", "ethtool", "wg",
                    "iperf3"]
 
 
+def broken(error):
+    """Is it a process.Broken, or has one led to it?"""
+    while error is not None and not isinstance(error, process.Broken):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
 class Tap:
     """Handed to a test's function. `scratch` is a directory of its own, removed at the end."""
 
@@ -20,6 +27,11 @@ class Tap:
         self.scratch = scratch
         self.number = 0
         self.failures = 0
+        self.exits = contextlib.ExitStack()
+        self.diagnostics = []
+
+    def begin_again(self):
+        self.comment("from the beginning")
         self.exits = contextlib.ExitStack()
         self.diagnostics = []
 
@@ -37,7 +49,9 @@ class Tap:
         """One case: it fails if its body raises; the test goes on with the next one."""
         try:
             yield
-        except Exception:
+        except Exception as error:
+            if broken(error):
+                raise
             self._line(False, name)
             self.comment(traceback.format_exc())
             self.diagnose()
@@ -105,18 +119,32 @@ def main(test):
     signal.signal(signal.SIGHUP, stop)
     scratch = tempfile.mkdtemp(prefix="wgdp-test-")
     t = Tap(scratch)
+    if not run(t, test, again=False):
+        shutil.rmtree(scratch, ignore_errors=True)
+        os.mkdir(scratch, 0o700)
+        t.begin_again()
+        run(t, test, again=True)
+    shutil.rmtree(scratch, ignore_errors=True)
+    print(f"1..{t.number}", flush=True)
+    sys.exit(1 if t.failures else 0)
+
+
+def run(t, test, again):
+    """False: it broke, and has not been begun again yet."""
+    broke = False
     try:
         test(t)
-    except Exception:
-        t._line(False, "set-up and course of the test")
+    except Exception as error:
+        broke = broken(error) and not again
+        if not broke:
+            t._line(False, "set-up and course of the test")
         t.comment(traceback.format_exc())
         t.diagnose()
     finally:
         try:
             t.exits.close()
         except Exception:
-            t._line(False, "cleaning up")
+            if not broke:
+                t._line(False, "cleaning up")
             t.comment(traceback.format_exc())
-        shutil.rmtree(scratch, ignore_errors=True)
-    print(f"1..{t.number}", flush=True)
-    sys.exit(1 if t.failures else 0)
+    return not broke

@@ -11,6 +11,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -162,6 +163,13 @@ class Machine:
 
     # ---- commands
 
+    def _ended(self):
+        """QEMU's end; by a fault of its own (seen: in its translator) it tells nothing of us."""
+        status = self.child.wait(timeout=10)
+        if status in (-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, -signal.SIGILL):
+            raise process.Broken(f"QEMU crashed: {signal.Signals(-status).name}\n{self.describe()}")
+        raise process.Failed(f"{self.name} has ended: {status}\n{self.describe()}")
+
     def _until(self, pattern, timeout):
         """What comes up to a pattern, and its match."""
         until = time.monotonic() + timeout
@@ -176,9 +184,12 @@ class Machine:
                                      f"{self.received[-500:]}\n{self.describe()}")
             self.control.settimeout(1)
             with contextlib.suppress(TimeoutError):
-                got = self.control.recv(1 << 16)
+                try:
+                    got = self.control.recv(1 << 16)
+                except ConnectionResetError:
+                    got = b""
                 if not got:
-                    raise process.Failed(f"{self.name} has ended\n{self.describe()}")
+                    self._ended()
                 self.received += got
 
     def shell(self, text, check=True, timeout=60):
@@ -186,9 +197,12 @@ class Machine:
         self.commands += 1
         mark = f"@@{self.commands}"
         self.control.settimeout(timeout)
-        self.control.sendall(
-            f"timeout -s KILL {timeout} dash -c {shlex.quote(text)} </dev/null\n"
-            f"echo '{mark}' $?@@\n".encode())
+        try:
+            self.control.sendall(
+                f"timeout -s KILL {timeout} dash -c {shlex.quote(text)} </dev/null\n"
+                f"echo '{mark}' $?@@\n".encode())
+        except (BrokenPipeError, ConnectionResetError):
+            self._ended()
         output, found = self._until(mark.encode() + rb" (\d+)@@\r?\n", timeout + 20)
         status = int(found.group(1))
         if check and status:
