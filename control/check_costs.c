@@ -23,7 +23,8 @@ static volatile uint32_t sink; /* results that nobody reads would not be compute
 
 static void sum_udp(void)
 {
-	sink = dp_udp_sum(packet + DP_IPV4_MIN_BYTES, UDP_BYTES, 0x1234);
+	sink = dp_udp_sum(packet + DP_IPV4_MIN_BYTES + DP_UDP_BYTES, UDP_BYTES - DP_UDP_BYTES,
+			  0x1234);
 }
 
 static void sum_ipv4(void)

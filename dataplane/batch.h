@@ -23,6 +23,28 @@ static inline void dp_batch_add(struct dp_batch *b, struct rte_mbuf *m)
 	b->pkts[b->n++] = m;
 }
 
+/*
+ * Of packets that are not like the others: a mask, bit i for packet i of the batch. Mostly it is 0,
+ * and the batch goes on as it is. (To copy the others, or to zero a batch that stays empty, costs
+ * more than most stages do.)
+ */
+static_assert(DP_BATCH_MAX == 32, "masks of a batch are 32 bits");
+
+static inline uint32_t dp_mask_of(unsigned int n)
+{
+	return n == 0 ? 0 : UINT32_MAX >> (32 - n);
+}
+
+/* Makes *to of those packets of b that are in the mask, in order. b stays as it is; or is *to. */
+static inline void dp_batch_take(struct dp_batch *to, const struct dp_batch *b, uint32_t mask)
+{
+	unsigned int n = 0;
+
+	for (; mask; mask &= mask - 1)
+		to->pkts[n++] = b->pkts[__builtin_ctz(mask)];
+	to->n = (uint16_t)n;
+}
+
 /* Appends those packets of b whose way it is, in order. b stays as it is. */
 static inline void dp_batch_pick(struct dp_batch *to, const struct dp_batch *b, const uint8_t *ways,
 				 uint8_t way)

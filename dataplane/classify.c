@@ -45,7 +45,19 @@ struct around {
 	uint8_t addr[16];
 	int family;
 	bool is_local;
+	/* all ports that are listened on are among these */
+	uint16_t port_min, port_max;
+	/* packets for a port, not counted yet */
+	uint16_t port;
+	unsigned int arrivals;
 };
+
+static void count_arrivals(struct around *a)
+{
+	if (a->arrivals)
+		dp_count(&a->w->port_counters[a->port].rx, a->arrivals);
+	a->arrivals = 0;
+}
 
 static void look_around(struct around *a, struct dp_worker *w)
 {
@@ -53,6 +65,10 @@ static void look_around(struct around *a, struct dp_worker *w)
 	a->locals = atomic_load_explicit(&w->dp->locals, memory_order_acquire);
 	a->n_listens = 0;
 	a->family = 0;
+	a->port_min = UINT16_MAX;
+	a->port_max = 0;
+	a->port = 0;
+	a->arrivals = 0;
 	for (unsigned int i = 0; i < DP_IFACES_MAX; i++) {
 		struct dp_iface *iface = atomic_load_explicit(&w->dp->ifaces[i],
 							      memory_order_acquire);
@@ -63,23 +79,37 @@ static void look_around(struct around *a, struct dp_worker *w)
 		on = atomic_load_explicit(&iface->listen, memory_order_relaxed);
 		if (on.n == 0)
 			continue;
+		a->port_min = RTE_MIN(a->port_min, on.first);
+		a->port_max = RTE_MAX(a->port_max, (uint16_t)(on.first + on.n - 1));
 		a->listens[a->n_listens].iface = iface;
 		a->listens[a->n_listens++].on = on;
 	}
 }
 
+static bool same_address(const uint8_t *a, const uint8_t *b, int family)
+{
+	return family == AF_INET ? memcmp(a, b, 4) == 0 : memcmp(a, b, 16) == 0;
+}
+
 static bool is_local(struct around *a, int family, const uint8_t *addr)
 {
-	size_t len = family == AF_INET ? 4 : 16;
-
 	if (!a->locals)
 		return false;
-	if (a->family != family || memcmp(a->addr, addr, len) != 0) {
+	if (a->family != family || !same_address(a->addr, addr, family)) {
 		a->family = family;
-		memcpy(a->addr, addr, len);
+		memcpy(a->addr, addr, family == AF_INET ? 4 : 16);
 		a->is_local = dp_is_local(a->locals, family, addr);
 	}
 	return a->is_local;
+}
+
+/* Before any address is looked up: is UDP for a port that nobody listens on? Such packets go where
+ * a route leads, for an address of this host to Linux. */
+static bool for_others(const struct around *a, const uint8_t *udp, uint32_t len)
+{
+	uint16_t port = len < DP_UDP_BYTES ? a->port_min : dp_load_be16(udp + 2);
+
+	return port < a->port_min || port > a->port_max;
 }
 
 /* A message to a WireGuard port, by type and length. */
@@ -151,6 +181,7 @@ static uint8_t ipv4(struct around *a, const struct rte_mbuf *m, const uint8_t *f
 	struct dp_note *note = dp_note(m);
 	const uint8_t *ip = frame + note->l3_off;
 	uint32_t header, total;
+	bool fragment;
 
 	if (len < DP_IPV4_MIN_BYTES)
 		return DP_DROP_runt;
@@ -165,9 +196,12 @@ static uint8_t ipv4(struct around *a, const struct rte_mbuf *m, const uint8_t *f
 	note->family = AF_INET;
 	note->inner_len = (uint16_t)total;
 	note->ecn = dp_ip_ecn(ip);
-	if (ip[9] != IPPROTO_UDP || a->n_listens == 0 || !is_local(a, AF_INET, ip + 16))
+	fragment = (dp_load_be16(ip + 6) & DP_IPV4_FRAGMENT) != 0;
+	if (ip[9] != IPPROTO_UDP || a->n_listens == 0 ||
+	    (!fragment && for_others(a, ip + header, total - header)) ||
+	    !is_local(a, AF_INET, ip + 16))
 		return TO_ROUTE;
-	if (dp_load_be16(ip + 6) & DP_IPV4_FRAGMENT)
+	if (fragment)
 		return TO_REASSEMBLE;
 	return udp(a, note, frame, note->l3_off + header, total - header);
 }
@@ -192,7 +226,8 @@ static uint8_t ipv6(struct around *a, struct dp_note *note, const uint8_t *frame
 	note->ecn = dp_ip_ecn(ip);
 	if (a->n_listens == 0)
 		return TO_ROUTE;
-	if (ip[6] == IPPROTO_UDP && is_local(a, AF_INET6, ip + 24))
+	if (ip[6] == IPPROTO_UDP && !for_others(a, ip + DP_IPV6_BYTES, payload) &&
+	    is_local(a, AF_INET6, ip + 24))
 		return udp(a, note, frame, note->l3_off + DP_IPV6_BYTES, payload);
 	/* The fragment header starts with what is fragmented. */
 	if (ip[6] == DP_IPV6_FRAGMENT_NH && payload >= 8 && ip[DP_IPV6_BYTES] == IPPROTO_UDP &&
@@ -206,7 +241,7 @@ static uint8_t ipv6(struct around *a, struct dp_note *note, const uint8_t *frame
  * or the driver may have taken it out; one with VLAN 0 only has a priority. Sets port_id, l3_off
  * and *type of what comes there. Returns TO_ROUTE to go on, or where the packet ends.
  */
-static uint8_t ethernet(const struct around *a, const struct rte_mbuf *m, uint16_t *type)
+static uint8_t ethernet(struct around *a, const struct rte_mbuf *m, uint16_t *type)
 {
 	struct dp_note *note = dp_note(m);
 	const struct dp_device *device = a->w->dp->ports[note->port_id]->device;
@@ -233,7 +268,11 @@ static uint8_t ethernet(const struct around *a, const struct rte_mbuf *m, uint16
 	if (unlikely(tag == DP_NO_VLAN_PORT))
 		return device->shared ? TO_PUNT : DP_DROP_other_vlan;
 	note->port_id = tag;
-	dp_count(&a->w->port_counters[tag].rx, 1);
+	if (unlikely(tag != a->port)) {
+		count_arrivals(a);
+		a->port = tag;
+	}
+	a->arrivals++;
 	return TO_ROUTE;
 }
 
@@ -271,7 +310,8 @@ static void route(struct dp_worker *w, struct dp_batch *b)
 {
 	const struct dp_route *routes[DP_BATCH_MAX];
 	const uint8_t *ips[DP_BATCH_MAX];
-	struct dp_batch in = {.n = 0}, punt = {.n = 0};
+	struct dp_batch some;
+	uint32_t punt = 0;
 
 	for (unsigned int i = 0; i < b->n; i++)
 		ips[i] = rte_pktmbuf_mtod_offset(b->pkts[i], const uint8_t *,
@@ -285,19 +325,21 @@ static void route(struct dp_worker *w, struct dp_batch *b)
 			note->iface = atomic_load_explicit(&w->dp->ifaces[routes[i]->iface_id],
 							   memory_order_acquire);
 		if (!note->iface) {
-			dp_batch_add(&punt, m);
+			punt |= UINT32_C(1) << i;
 			continue;
 		}
 		m->data_off += note->l3_off;
 		m->data_len = note->inner_len;
 		m->pkt_len = note->inner_len;
 		note->port_id = DP_PORT_NONE;
-		dp_batch_add(&in, m);
 	}
-	if (punt.n)
-		dp_punt(w, &punt);
-	if (in.n)
-		dp_forward_in(w, &in);
+	if (punt) {
+		dp_batch_take(&some, b, punt);
+		dp_batch_take(b, b, dp_mask_of(b->n) & ~punt);
+		dp_punt(w, &some);
+	}
+	if (b->n)
+		dp_forward_in(w, b);
 }
 
 static void go(struct dp_worker *w, struct dp_batch *b, unsigned int way)
@@ -334,6 +376,13 @@ void dp_classify(struct dp_worker *w, struct dp_batch *b)
 	for (unsigned int i = 0; i < b->n; i++) {
 		ways[i] = way_of(&a, b->pkts[i]);
 		seen |= UINT64_C(1) << ways[i];
+	}
+	count_arrivals(&a);
+	/* Mostly all go the same way. */
+	if (likely((seen & (seen - 1)) == 0)) {
+		if (b->n)
+			go(w, b, ways[0]);
+		return;
 	}
 	for (; seen; seen &= seen - 1) {
 		unsigned int way = (unsigned int)__builtin_ctzll(seen);

@@ -8,6 +8,7 @@
 #include "dataplane/stages.h"
 
 #include <rte_mbuf.h>
+#include <rte_prefetch.h>
 
 #include "dataplane/activity.h"
 #include "dataplane/ip.h"
@@ -43,31 +44,73 @@ static void prove(struct dp_worker *w, struct dp_batch *b)
 	dp_sift(w, b, verdicts);
 }
 
+/* Those that nobody is at home for, and those that no tunnel takes. */
+static void turn_away(struct dp_worker *w, struct dp_batch *b, uint32_t stray, uint32_t big)
+{
+	struct dp_batch some;
+
+	dp_batch_take(&some, b, stray);
+	dp_refuse(w, some.pkts, some.n, DP_DROP_no_peer);
+	dp_batch_take(&some, b, big);
+	if (some.n)
+		dp_too_big(w, some.pkts, some.n);
+	dp_batch_take(b, b, dp_mask_of(b->n) & ~(stray | big));
+}
+
+/* What reserve() and those after it read of each peer, all at once instead of one after the
+ * other. */
+static void prefetch_peers(struct dp_peer *const *peers, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		if (i == 0 || peers[i] != peers[i - 1])
+			rte_prefetch0(peers[i]);
+	}
+}
+
+static void prefetch_sessions(struct dp_peer *const *peers, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		const struct dp_session *s;
+
+		if (!peers[i] || (i != 0 && peers[i] == peers[i - 1]))
+			continue;
+		s = atomic_load_explicit(&peers[i]->current, memory_order_acquire);
+		rte_prefetch0(atomic_load_explicit(&peers[i]->out, memory_order_acquire));
+		if (!s)
+			continue;
+		rte_prefetch0(s);
+		rte_prefetch0(&s->birth_ns);
+		rte_prefetch0(&s->send_counter);
+	}
+}
+
 void dp_encap(struct dp_worker *w, struct dp_batch *b)
 {
 	struct dp_peer *peers[DP_BATCH_MAX];
-	struct dp_batch fit = {.n = 0}, stray = {.n = 0}, big = {.n = 0};
+	uint32_t stray = 0, big = 0;
 
-	prove(w, b);
 	dp_lookup_peers(b, false, peers);
+	prefetch_peers(peers, b->n);
 	for (unsigned int i = 0; i < b->n; i++) {
 		struct dp_note *note = dp_note(b->pkts[i]);
 		uint16_t mtu = atomic_load_explicit(&note->iface->mtu, memory_order_relaxed);
-		struct dp_batch *to = &fit;
 
 		note->peer = peers[i];
-		if (unlikely(!peers[i]))
-			to = &stray;
-		else if (unlikely(note->inner_len > mtu))
-			to = &big;
-		dp_batch_add(to, b->pkts[i]);
+		stray |= (uint32_t)(peers[i] == NULL) << i;
+		big |= (uint32_t)(note->inner_len > mtu) << i;
 	}
-	if (unlikely(stray.n))
-		dp_refuse(w, stray.pkts, stray.n, DP_DROP_no_peer);
-	if (unlikely(big.n))
-		dp_too_big(w, big.pkts, big.n);
-	if (fit.n)
-		dp_seal(w, &fit);
+	prefetch_sessions(peers, b->n);
+	if (unlikely(stray | big))
+		turn_away(w, b, stray, big & ~stray);
+	if (b->n)
+		dp_seal(w, b);
+}
+
+void dp_encap_linux(struct dp_worker *w, struct dp_batch *b)
+{
+	prove(w, b);
+	if (b->n)
+		dp_encap(w, b);
 }
 
 /* ---- session and counters ---- */
@@ -106,8 +149,10 @@ static unsigned int reserve_run(struct dp_worker *w, struct rte_mbuf **pkts, uns
 /* What gets no counter waits at control for a session or a next hop. */
 static void reserve(struct dp_worker *w, struct dp_batch *b)
 {
-	struct dp_batch wait = {.n = 0};
+	struct dp_batch wait;
 	unsigned int kept = 0, end, got;
+
+	wait.n = 0;
 
 	for (unsigned int i = 0; i < b->n; i = end) {
 		const struct dp_peer *peer = dp_note(b->pkts[i])->peer;
@@ -150,24 +195,31 @@ static void account(struct dp_worker *w, const struct dp_batch *b)
 	}
 }
 
+static void set_aside(struct dp_worker *w, struct dp_batch *b, uint32_t big, uint32_t failed)
+{
+	struct dp_batch some;
+
+	dp_batch_take(&some, b, failed);
+	if (some.n)
+		dp_drop(w, some.pkts, some.n, DP_DROP_seal_failed);
+	dp_batch_take(&some, b, big);
+	account(w, &some);
+	dp_ask_control(w, some.pkts, some.n, DP_ASK_FRAGMENT_OUT);
+	dp_batch_take(b, b, dp_mask_of(b->n) & ~(big | failed));
+}
+
 void dp_sealed(struct dp_worker *w, struct dp_batch *b, const uint8_t *found)
 {
-	struct dp_batch fit = {.n = 0}, big = {.n = 0}, failed = {.n = 0};
+	uint32_t big = 0, failed = 0;
 
 	for (unsigned int i = 0; i < b->n; i++) {
-		struct dp_batch *to = &fit;
-
-		if (unlikely(found[i] != DP_SEALED))
-			to = found[i] == DP_SEALED_BIG ? &big : &failed;
-		dp_batch_add(to, b->pkts[i]);
+		big |= (uint32_t)(found[i] == DP_SEALED_BIG) << i;
+		failed |= (uint32_t)(found[i] == DP_SEALED_FAILED) << i;
 	}
-	account(w, &fit);
-	account(w, &big);
-	if (likely(fit.n))
-		dp_tx(w, &fit);
-	dp_ask_control(w, big.pkts, big.n, DP_ASK_FRAGMENT_OUT);
-	if (unlikely(failed.n))
-		dp_drop(w, failed.pkts, failed.n, DP_DROP_seal_failed);
+	if (unlikely(big | failed))
+		set_aside(w, b, big, failed);
+	account(w, b);
+	dp_tx(w, b);
 }
 
 void dp_seal(struct dp_worker *w, struct dp_batch *b)

@@ -19,22 +19,22 @@
 /* Packets that go on as a router's; those whose TTL is used up are refused. */
 static void count_down(struct dp_worker *w, struct dp_batch *b)
 {
-	struct dp_batch dead = {.n = 0};
-	unsigned int kept = 0;
+	struct dp_batch some;
+	uint32_t dead = 0;
 
 	for (unsigned int i = 0; i < b->n; i++) {
 		struct rte_mbuf *m = b->pkts[i];
 
-		if (likely(dp_ip_count_down(rte_pktmbuf_mtod(m, uint8_t *)))) {
+		if (likely(dp_ip_count_down(rte_pktmbuf_mtod(m, uint8_t *))))
 			dp_note(m)->routed = 1;
-			b->pkts[kept++] = m;
-		} else {
-			dp_batch_add(&dead, m);
-		}
+		else
+			dead |= UINT32_C(1) << i;
 	}
-	b->n = (uint16_t)kept;
-	if (unlikely(dead.n))
-		dp_refuse(w, dead.pkts, dead.n, DP_DROP_ttl);
+	if (likely(dead == 0))
+		return;
+	dp_batch_take(&some, b, dead);
+	dp_batch_take(b, b, dp_mask_of(b->n) & ~dead);
+	dp_refuse(w, some.pkts, some.n, DP_DROP_ttl);
 }
 
 void dp_forward_in(struct dp_worker *w, struct dp_batch *b)
@@ -48,7 +48,8 @@ void dp_forward_in(struct dp_worker *w, struct dp_batch *b)
  * has removed that since dp_forward() saw it, it is Linux's, as any other without one. */
 static void to_tunnels(struct dp_worker *w, struct dp_batch *b)
 {
-	struct dp_batch in = {.n = 0}, tun = {.n = 0};
+	struct dp_batch some;
+	uint32_t tun = 0;
 
 	count_down(w, b);
 	for (unsigned int i = 0; i < b->n; i++) {
@@ -57,18 +58,20 @@ static void to_tunnels(struct dp_worker *w, struct dp_batch *b)
 							      memory_order_acquire);
 
 		if (unlikely(iface == NULL)) {
-			dp_batch_add(&tun, b->pkts[i]);
+			tun |= UINT32_C(1) << i;
 			continue;
 		}
 		note->iface = iface;
 		note->peer = NULL;
 		note->session = NULL;
-		dp_batch_add(&in, b->pkts[i]);
 	}
-	if (likely(in.n))
-		dp_encap(w, &in);
-	if (unlikely(tun.n))
-		dp_punt_tun(w, &tun);
+	if (unlikely(tun != 0)) {
+		dp_batch_take(&some, b, tun);
+		dp_batch_take(b, b, dp_mask_of(b->n) & ~tun);
+		dp_punt_tun(w, &some);
+	}
+	if (likely(b->n))
+		dp_encap(w, b);
 }
 
 static void write_ethernet(const struct dp_port *port, struct rte_mbuf *m)
@@ -97,9 +100,37 @@ static void set_next_hop(struct dp_note *note, const uint8_t *ip)
 	}
 }
 
+/* Packets for note.port_id that can't leave as they are. */
+static void not_ready(struct dp_worker *w, const struct dp_batch *b)
+{
+	uint32_t big = 0, dead = 0;
+	struct dp_batch some;
+
+	for (unsigned int i = 0; i < b->n; i++) {
+		struct dp_note *note = dp_note(b->pkts[i]);
+		const struct dp_port *port = w->dp->ports[note->port_id];
+
+		if (dp_link_state(&port->device->link) != DP_LINK_UP) {
+			dead |= UINT32_C(1) << i;
+			continue;
+		}
+		set_next_hop(note, rte_pktmbuf_mtod(b->pkts[i], const uint8_t *));
+		big |= (uint32_t)(note->inner_len > port->mtu) << i;
+	}
+	dp_batch_take(&some, b, big);
+	if (some.n)
+		dp_too_big(w, some.pkts, some.n);
+	dp_batch_take(&some, b, dead);
+	if (some.n)
+		dp_no_link(w, some.pkts, some.n);
+	dp_batch_take(&some, b, dp_mask_of(b->n) & ~(big | dead));
+	dp_ask_control(w, some.pkts, some.n, DP_ASK_RESOLVE);
+}
+
 static void to_ports(struct dp_worker *w, struct dp_batch *b)
 {
-	struct dp_batch ready = {.n = 0}, resolve = {.n = 0}, big = {.n = 0}, dead = {.n = 0};
+	uint32_t others = 0;
+	struct dp_batch some;
 
 	count_down(w, b);
 	for (unsigned int i = 0; i < b->n; i++) {
@@ -108,49 +139,48 @@ static void to_ports(struct dp_worker *w, struct dp_batch *b)
 		const struct dp_port *port = w->dp->ports[note->route->port_id];
 
 		note->port_id = port->id;
-		if (likely(note->inner_len <= port->mtu && note->route->resolved)) {
+		if (likely(note->inner_len <= port->mtu && note->route->resolved))
 			write_ethernet(port, m);
-			dp_batch_add(&ready, m);
-			continue;
-		}
-		if (dp_link_state(&port->device->link) != DP_LINK_UP) {
-			dp_batch_add(&dead, m);
-			continue;
-		}
-		set_next_hop(note, rte_pktmbuf_mtod(m, const uint8_t *));
-		dp_batch_add(note->inner_len > port->mtu ? &big : &resolve, m);
+		else
+			others |= UINT32_C(1) << i;
 	}
-	if (likely(ready.n))
-		dp_tx(w, &ready);
-	if (big.n)
-		dp_too_big(w, big.pkts, big.n);
-	if (dead.n)
-		dp_no_link(w, dead.pkts, dead.n);
-	dp_ask_control(w, resolve.pkts, resolve.n, DP_ASK_RESOLVE);
+	if (unlikely(others != 0)) {
+		dp_batch_take(&some, b, others);
+		dp_batch_take(b, b, dp_mask_of(b->n) & ~others);
+		not_ready(w, &some);
+	}
+	if (likely(b->n))
+		dp_tx(w, b);
 }
 
 void dp_forward(struct dp_worker *w, struct dp_batch *b)
 {
-	struct dp_batch tunnels = {.n = 0}, ports = {.n = 0}, tun = {.n = 0};
 	const struct dp *dp = w->dp;
+	uint32_t ports = 0, tunnels = 0, tun;
+	struct dp_batch some;
 
 	for (unsigned int i = 0; i < b->n; i++) {
 		struct dp_note *note = dp_note(b->pkts[i]);
 		const struct dp_route *route = note->route;
-		struct dp_batch *to = &tun;
 
 		if (route && route->kind == DP_ROUTE_PORT && route->port_id < dp->n_ports)
-			to = &ports;
+			ports |= UINT32_C(1) << i;
 		else if (route && route->kind == DP_ROUTE_IFACE &&
 			 atomic_load_explicit(&dp->ifaces[route->iface_id], memory_order_relaxed))
-			to = &tunnels;
+			tunnels |= UINT32_C(1) << i;
 		note->port_id = DP_PORT_NONE; /* where it came in is of no interest any more */
-		dp_batch_add(to, b->pkts[i]);
 	}
-	if (ports.n)
-		to_ports(w, &ports);
-	if (tunnels.n)
-		to_tunnels(w, &tunnels);
-	if (tun.n)
-		dp_punt_tun(w, &tun);
+	tun = dp_mask_of(b->n) & ~(ports | tunnels);
+	if (tun) {
+		dp_batch_take(&some, b, tun);
+		dp_punt_tun(w, &some);
+	}
+	if (tunnels) {
+		dp_batch_take(&some, b, tunnels);
+		to_tunnels(w, &some);
+	}
+	if (ports) {
+		dp_batch_take(b, b, ports);
+		to_ports(w, b);
+	}
 }

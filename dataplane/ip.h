@@ -97,10 +97,11 @@ static inline void dp_ipv4_set_sum(uint8_t *ip)
 	memcpy(ip + 10, &sum, sizeof(sum));
 }
 
-/* What belongs into the checksum field, which is zero, of UDP; pseudo_sum: of its pseudo header. */
-static inline uint16_t dp_udp_sum(const uint8_t *udp, uint16_t udp_len, uint32_t pseudo_sum)
+/* What belongs into the checksum field of UDP; headers_sum: of its pseudo header and of its header
+ * without that field. */
+static inline uint16_t dp_udp_sum(const uint8_t *payload, uint16_t len, uint32_t headers_sum)
 {
-	uint16_t sum = (uint16_t)~dp_sum_fold(pseudo_sum + dp_sum(udp, udp_len));
+	uint16_t sum = (uint16_t)~dp_sum_fold((uint64_t)headers_sum + dp_sum(payload, len));
 
 	return sum == 0 ? UINT16_MAX : sum; /* 0 says that there is none */
 }

@@ -63,20 +63,25 @@ static void copy_header(uint8_t *frame, const struct dp_out *out)
 		memcpy(frame, out->header, out->header_bytes);
 }
 
-/* Lengths, ECN and header checksum. */
-static void patch_ip(uint8_t *ip, uint8_t ecn, uint16_t udp_len, uint16_t id, bool offload)
+/* Lengths, ECN and header checksum: that is summed up of the header before it was copied, as what
+ * has just been written in small pieces can't be read at once in a large one. */
+static void patch_ip(uint8_t *ip, const uint8_t *before, uint8_t ecn, uint16_t udp_len, uint16_t id,
+		     bool offload)
 {
+	uint16_t total = (uint16_t)(DP_IPV4_MIN_BYTES + udp_len), sum = 0;
+
 	if (dp_ip_version(ip) == 6) {
 		ip[1] = (uint8_t)(ecn << 4);
 		dp_store_be16(ip + 4, udp_len);
 		return;
 	}
 	ip[1] = ecn; /* DSCP 0: the inner one is nobody's business outside */
-	dp_store_be16(ip + 2, (uint16_t)(DP_IPV4_MIN_BYTES + udp_len));
+	dp_store_be16(ip + 2, total);
 	dp_store_be16(ip + 4, id);
-	memset(ip + 10, 0, 2);
 	if (!offload)
-		dp_ipv4_set_sum(ip);
+		sum = (uint16_t)~dp_sum_fold(dp_sum_20(before) + rte_cpu_to_be_16(ecn) +
+					     rte_cpu_to_be_16(total) + rte_cpu_to_be_16(id));
+	memcpy(ip + 10, &sum, sizeof(sum));
 }
 
 /* Always a checksum, also over IPv4; computed here if the port can't, or the frame will be
@@ -84,14 +89,17 @@ static void patch_ip(uint8_t *ip, uint8_t ecn, uint16_t udp_len, uint16_t id, bo
 static void patch_udp(struct rte_mbuf *m, uint8_t *udp, uint16_t udp_len, bool offload)
 {
 	const struct dp_out *out = dp_note(m)->out;
+	const uint8_t *before = out->header + out->header_bytes - DP_UDP_BYTES;
+	uint16_t from = (uint16_t)(dp_load_be16(before) + dp_note(m)->flow_port);
 	uint32_t pseudo_sum = out->pseudo_sum + rte_cpu_to_be_16(udp_len);
-	uint16_t sum;
+	uint16_t sum,
+		header[2] = {rte_cpu_to_be_16(from), rte_cpu_to_be_16(dp_load_be16(before + 2))};
 
-	if (unlikely(dp_note(m)->flow_port))
-		dp_store_be16(udp, (uint16_t)(dp_load_be16(udp) + dp_note(m)->flow_port));
+	dp_store_be16(udp, from);
 	dp_store_be16(udp + 4, udp_len);
-	memset(udp + 6, 0, 2);
-	sum = offload ? dp_sum_fold(pseudo_sum) : dp_udp_sum(udp, udp_len, pseudo_sum);
+	sum = offload ? dp_sum_fold(pseudo_sum)
+		      : dp_udp_sum(udp + DP_UDP_BYTES, (uint16_t)(udp_len - DP_UDP_BYTES),
+				   pseudo_sum + header[0] + header[1] + rte_cpu_to_be_16(udp_len));
 	memcpy(udp + 6, &sum, sizeof(sum));
 }
 
@@ -131,8 +139,8 @@ static uint32_t dress(const struct dp *dp, struct rte_mbuf *m)
 	frame = rte_pktmbuf_mtod(m, uint8_t *);
 	copy_header(frame, out);
 	/* DF is clear, so fragments need an id: the counter does not come again soon. */
-	patch_ip(frame + out->l3_off, dp_ecn_outer(note->ecn), udp_len, (uint16_t)note->counter,
-		 ip_sum);
+	patch_ip(frame + out->l3_off, out->header + out->l3_off, dp_ecn_outer(note->ecn), udp_len,
+		 (uint16_t)note->counter, ip_sum);
 	patch_udp(m, frame + out->header_bytes - DP_UDP_BYTES, udp_len, udp_sum);
 	leave_sums(m, out, ip_sum, udp_sum);
 	return outer_len;

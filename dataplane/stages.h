@@ -29,12 +29,15 @@ void dp_accept(struct dp_worker *w, struct dp_batch *b, uint8_t *found);
 /* forward.c: inner packets out of a tunnel (data starts at the inner IP header; inner_len and route
  * are set). */
 void dp_forward(struct dp_worker *w, struct dp_batch *b);
-/* forward.c: packets from a port that a route leads into note.iface (data starts at the IP header):
- * counts TTL down and goes on to dp_encap(). */
+/* forward.c: packets from a port that a route leads into note.iface (data starts at the IP header,
+ * inner_len is set): counts TTL down and goes on to dp_encap(). */
 void dp_forward_in(struct dp_worker *w, struct dp_batch *b);
 
-/* encap.c: inner packets for note.iface (data starts at the inner IP header): finds the peers. */
+/* encap.c: inner packets for note.iface (data starts at the inner IP header; their length was
+ * proved and is inner_len): finds the peers. */
 void dp_encap(struct dp_worker *w, struct dp_batch *b);
+/* encap.c: the same for packets from Linux or control, of which nothing is proved. */
+void dp_encap_linux(struct dp_worker *w, struct dp_batch *b);
 /* encap.c: inner packets for note.peer. Length 0: keepalive. */
 void dp_seal(struct dp_worker *w, struct dp_batch *b);
 /* encap.c: the same after dp_seal_burst(), with what it found: complete frames, to be sent. */
@@ -69,7 +72,9 @@ static inline void dp_sift(struct dp_worker *w, struct dp_batch *b, const uint8_
 {
 	unsigned int kept = 0, end;
 
-	for (unsigned int i = 0; i < b->n; i = end) {
+	while (kept < b->n && verdicts[kept] == DP_KEEP)
+		kept++;
+	for (unsigned int i = kept; i < b->n; i = end) {
 		end = i + 1;
 		if (verdicts[i] == DP_KEEP) {
 			b->pkts[kept++] = b->pkts[i];

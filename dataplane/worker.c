@@ -77,7 +77,7 @@ static unsigned int take(struct dp_worker *w, struct rte_ring *ring)
 {
 	static void (*const joins[])(struct dp_worker * w, struct dp_batch * b) = {
 		[DP_ASK_FRAME] = dp_classify,
-		[DP_ASK_ENCAP] = dp_encap,
+		[DP_ASK_ENCAP] = dp_encap_linux,
 		[DP_ASK_SEAL] = dp_seal,
 		[DP_ASK_OUT] = dp_tx,
 	};

@@ -424,7 +424,7 @@ void path_from_linux(struct path *p, const void *at, size_t len)
 	struct dp_batch b = {.pkts = {path_packet(p, at, len)}, .n = 1};
 
 	dp_note(b.pkts[0])->iface = p->wg;
-	dp_encap(p->w, &b);
+	dp_encap_linux(p->w, &b);
 	dp_tx_flush(p->w);
 }
 

@@ -409,7 +409,7 @@ static void counters_in_order(void **state)
 		b.pkts[b.n] = path_packet(&p, ip, sizeof(ip));
 		dp_note(b.pkts[b.n++])->iface = p.wg;
 	}
-	dp_encap(p.w, &b);
+	dp_encap_linux(p.w, &b);
 	dp_tx_flush(p.w);
 	for (unsigned int i = 0; i < RTE_DIM(run); i++) {
 		struct rte_mbuf *m = path_sent(&p, 0);
@@ -444,7 +444,7 @@ static void the_last_counters(void **state)
 		b.pkts[b.n] = path_packet(&p, ip, sizeof(ip));
 		dp_note(b.pkts[b.n])->iface = p.wg;
 	}
-	dp_encap(p.w, &b);
+	dp_encap_linux(p.w, &b);
 	dp_tx_flush(p.w);
 	for (unsigned int i = 0; i < 2; i++) {
 		m = path_sent(&p, 0);
@@ -490,7 +490,7 @@ static void *seal_rounds(void *arg)
 			b.pkts[b.n] = path_packet(s->p, ip, sizeof(ip));
 			dp_note(b.pkts[b.n])->iface = s->p->wg;
 		}
-		dp_encap(s->w, &b);
+		dp_encap_linux(s->w, &b);
 		for (unsigned int k = 0; k < s->w->tx[0].n; k++) {
 			const uint8_t *frame = rte_pktmbuf_mtod(s->w->tx[0].pkts[k],
 								const uint8_t *);
@@ -727,7 +727,7 @@ static void buffers_without_room(void **state)
 		memcpy(rte_pktmbuf_append(m, sizeof(ip)), ip, sizeof(ip));
 		b = (struct dp_batch){.pkts = {m}, .n = 1};
 		dp_note(m)->iface = p.wg;
-		dp_encap(p.w, &b);
+		dp_encap_linux(p.w, &b);
 		path_assert_dropped(&p, DP_DROP_seal_failed, 1);
 		path_assert_quiet(&p);
 	}
