@@ -86,16 +86,11 @@ static void look_around(struct around *a, struct dp_worker *w)
 	}
 }
 
-static bool same_address(const uint8_t *a, const uint8_t *b, int family)
-{
-	return family == AF_INET ? memcmp(a, b, 4) == 0 : memcmp(a, b, 16) == 0;
-}
-
 static bool is_local(struct around *a, int family, const uint8_t *addr)
 {
 	if (!a->locals)
 		return false;
-	if (a->family != family || !same_address(a->addr, addr, family)) {
+	if (a->family != family || !dp_same_address(a->addr, addr, family)) {
 		a->family = family;
 		memcpy(a->addr, addr, family == AF_INET ? 4 : 16);
 		a->is_local = dp_is_local(a->locals, family, addr);

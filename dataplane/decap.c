@@ -24,6 +24,14 @@
 /* Rekeying because time is up is asked for at most this often. */
 #define REKEY_EVERY_NS WG_NS_PER_S
 
+/* What accepting packets of a session touches first. */
+static void fetch_ahead(const struct dp_session *s, uint64_t counter)
+{
+	rte_prefetch0(&s->lock);
+	rte_prefetch0(dp_replay_place(&s->replay, counter));
+	rte_prefetch0(s->peer);
+}
+
 static void look_up(struct dp_worker *w, struct dp_batch *b)
 {
 	struct dp_session *sessions[DP_BATCH_MAX];
@@ -55,8 +63,8 @@ static void look_up(struct dp_worker *w, struct dp_batch *b)
 			verdicts[i] = DP_DROP_expired;
 		else if (note->counter >= WG_REJECT_AFTER_MESSAGES)
 			verdicts[i] = DP_DROP_replay;
-		else
-			rte_prefetch0(&s->lock);
+		if (i == 0 || s != sessions[i - 1])
+			fetch_ahead(s, note->counter);
 	}
 	dp_sift(w, b, verdicts);
 }
@@ -70,13 +78,12 @@ static bool endpoint_same(const struct rte_mbuf *m, const struct dp_out *out, ui
 	const uint8_t *frame = dp_outer_frame(m);
 	const uint8_t *ip = frame + note->l3_off;
 	const uint8_t *udp = frame + note->payload_off - DP_UDP_BYTES;
-	size_t len = note->family == AF_INET ? 4 : 16;
 
 	return note->family == e->family &&
 	       (dp_load_be16(udp) == e->port || dp_out_tick(now_ns) < out->port_held) &&
-	       memcmp(dp_ip_source(ip), e->addr, len) == 0 &&
+	       dp_same_address(dp_ip_source(ip), e->addr, e->family) &&
 	       (!e->has_local || (note->port_id == e->local_port &&
-				  memcmp(dp_ip_destination(ip), e->local, len) == 0));
+				  dp_same_address(dp_ip_destination(ip), e->local, e->family)));
 }
 
 /* Tells control of a new endpoint, once until it has published. */
@@ -174,8 +181,10 @@ static void take_out(struct dp_batch *b, uint8_t *found, uint8_t what, struct dp
 	unsigned int kept = 0;
 
 	out->n = 0;
-	for (unsigned int i = 0; i < b->n; i++) {
-		if (unlikely(found[i] == what)) {
+	while (kept < b->n && likely(found[kept] != what))
+		kept++;
+	for (unsigned int i = kept; i < b->n; i++) {
+		if (found[i] == what) {
 			dp_batch_add(out, b->pkts[i]);
 			continue;
 		}

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <rte_byteorder.h>
 #include <rte_ip.h>
@@ -51,6 +52,12 @@ static inline const uint8_t *dp_ip_source(const uint8_t *ip)
 static inline const uint8_t *dp_ip_destination(const uint8_t *ip)
 {
 	return ip + (dp_ip_version(ip) == 4 ? 16 : 24);
+}
+
+/* Of lengths that the compiler knows. */
+static inline bool dp_same_address(const uint8_t *a, const uint8_t *b, int family)
+{
+	return family == AF_INET ? memcmp(a, b, 4) == 0 : memcmp(a, b, 16) == 0;
 }
 
 /*

@@ -61,9 +61,9 @@ static enum dp_opened strip(struct rte_mbuf *m)
 	return DP_OPENED;
 }
 
-/* Who owns the sources, and where the destinations lead. inner: the packets of b that of[] names.
- */
-static void look_up(const struct dp *dp, const struct dp_batch *inner, const uint8_t *of,
+/* Who owns the sources, and where the destinations lead. inner: those packets of a batch whose mask
+ * this is; found[] is the batch's. */
+static void look_up(const struct dp *dp, const struct dp_batch *inner, uint32_t mask,
 		    uint8_t *found)
 {
 	const struct dp_route *routes[DP_BATCH_MAX];
@@ -74,12 +74,12 @@ static void look_up(const struct dp *dp, const struct dp_batch *inner, const uin
 	for (unsigned int i = 0; i < inner->n; i++)
 		ips[i] = rte_pktmbuf_mtod(inner->pkts[i], const uint8_t *);
 	dp_lookup_routes(dp->routes, ips, routes, inner->n);
-	for (unsigned int i = 0; i < inner->n; i++) {
+	for (unsigned int i = 0; i < inner->n; i++, mask &= mask - 1) {
 		struct dp_note *note = dp_note(inner->pkts[i]);
 
 		note->route = routes[i];
 		if (unlikely(!owners[i] || owners[i] != note->peer))
-			found[of[i]] = DP_OPENED_STRANGER;
+			found[__builtin_ctz(mask)] = DP_OPENED_STRANGER;
 	}
 }
 
@@ -87,17 +87,19 @@ void dp_open(const struct dp *dp, struct cr_aead *aead, const struct dp_batch *b
 	     uint8_t found[DP_BATCH_MAX])
 {
 	uint64_t right = open_burst(aead, b);
-	struct dp_batch inner = {.n = 0};
-	uint8_t of[DP_BATCH_MAX];
+	const struct dp_batch *inner = b;
+	struct dp_batch some;
+	uint32_t good = 0;
 
 	for (unsigned int i = 0; i < b->n; i++) {
 		dp_note(b->pkts[i])->inner_off = 0;
 		found[i] = right >> i & 1 ? strip(b->pkts[i]) : DP_OPENED_FORGED;
-		if (likely(found[i] == DP_OPENED)) {
-			of[inner.n] = (uint8_t)i;
-			dp_batch_add(&inner, b->pkts[i]);
-		}
+		good |= (uint32_t)(found[i] == DP_OPENED) << i;
 	}
-	if (inner.n)
-		look_up(dp, &inner, of, found);
+	if (unlikely(good != dp_mask_of(b->n))) {
+		dp_batch_take(&some, b, good);
+		inner = &some;
+	}
+	if (good)
+		look_up(dp, inner, good, found);
 }

@@ -20,6 +20,12 @@ struct dp_replay {
 	uint64_t bits[DP_REPLAY_WORDS];
 };
 
+/* Where a counter's bit is, to be fetched ahead. */
+static inline const void *dp_replay_place(const struct dp_replay *r, uint64_t counter)
+{
+	return &r->bits[counter / 64 % DP_REPLAY_WORDS];
+}
+
 /* Is the counter new and within the window? Then it is marked. */
 static inline bool dp_replay_accept(struct dp_replay *r, uint64_t counter)
 {
