@@ -181,10 +181,9 @@ static const struct lab_size *next_size(struct lab_stream *s)
 
 /* ---- writing ---- */
 
-void lab_stream_start(struct lab_stream *s, uint8_t trial, struct lab_counts *counts)
+void lab_stream_start(struct lab_stream *s, uint8_t trial)
 {
 	s->trial = trial;
-	s->counts = counts;
 	s->next_flow = s->burst = s->size_at = 0;
 	for (uint32_t k = 0; k < s->n_flows; k++) {
 		s->flows[k].sequence = 0;

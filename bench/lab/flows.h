@@ -73,8 +73,8 @@ void lab_stream_set_size(struct lab_stream *s, uint16_t size, uint16_t mtu);
 /* Bytes of IP packets, on average. */
 double lab_stream_mean_size(const struct lab_stream *s);
 
-/* Before a trial: sequence numbers start anew, counts go to *counts. */
-void lab_stream_start(struct lab_stream *s, uint8_t trial, struct lab_counts *counts);
+/* Before a trial: sequence numbers start anew, and what comes of an earlier one is stale. */
+void lab_stream_start(struct lab_stream *s, uint8_t trial);
 
 /* The flow and size of the next packet; each is taken once. */
 struct lab_flow *lab_stream_next(struct lab_stream *s, const struct lab_size **size);
