@@ -5,6 +5,7 @@
 #include <math.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdint.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -56,10 +57,10 @@ static void *run(void *arg)
 	pthread_mutex_lock(&d->lock);
 	while (!d->over && wait_change(d, at))
 		;
+	d->at_seconds = now() - d->begun;
 	if (!d->over && start(d->command, &pid) == 0) {
 		d->pid = pid;
 		d->ran = true;
-		d->at_seconds = now() - d->begun;
 	}
 	pthread_mutex_unlock(&d->lock);
 	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)

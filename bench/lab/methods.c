@@ -108,7 +108,7 @@ int lab_run_held_trial(struct lab_run *r, const struct lab_trial *t, struct lab_
 
 struct lab_sums lab_sum(const struct lab_counts way[LAB_WAYS])
 {
-	struct lab_sums s = {0};
+	struct lab_sums s = {.held = 1};
 	bool first = true;
 
 	for (unsigned int i = 0; i < LAB_WAYS; i++) {
@@ -127,8 +127,8 @@ struct lab_sums lab_sum(const struct lab_counts way[LAB_WAYS])
 			s.gap_seconds = c->longest_gap_seconds;
 		if (first || (double)c->received / seconds < s.received_pps)
 			s.received_pps = (double)c->received / seconds;
-		if (first || (double)c->sent / seconds < s.sent_pps)
-			s.sent_pps = (double)c->sent / seconds;
+		if (c->wanted && (double)c->sent / (double)c->wanted < s.held)
+			s.held = (double)c->sent / (double)c->wanted;
 		first = false;
 	}
 	return s;
@@ -158,7 +158,7 @@ static int measure_top(struct lab_run *r, const char *limit, double pps)
 		struct lab_result result;
 		int rc = lab_run_trial(r, &t, &result);
 		bool holds = !result.short_of_rate;
-		double sent = lab_sum(result.way).sent_pps;
+		double held = lab_sum(result.way).held;
 		json_t *entry;
 
 		lab_result_free(&result);
@@ -172,7 +172,7 @@ static int measure_top(struct lab_run *r, const char *limit, double pps)
 			return 0;
 		}
 		limit = "tester";
-		pps = TOP_MARGIN * (sent > 0 && sent < pps ? sent : pps);
+		pps *= TOP_MARGIN * held;
 	}
 	snprintf(r->error, sizeof(r->error),
 		 "the tester does not hold any rate, the last that it tried is %.0f packets/s: is "

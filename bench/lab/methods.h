@@ -113,7 +113,7 @@ struct lab_sums {
 	uint64_t sent, received, lost;
 	double loss;	     /* the worst way's */
 	double received_pps; /* the slowest way's */
-	double sent_pps;     /* likewise */
+	double held;	     /* the least share of what was wanted that was sent */
 	double gap_seconds;  /* the longest */
 };
 

@@ -18,7 +18,6 @@ static int measure(void *ctx, double pps, double seconds, struct lab_point *poin
 
 	*point = (struct lab_point){.loss = sums.loss,
 				    .received_pps = sums.received_pps,
-				    .sent_pps = sums.sent_pps,
 				    .short_of_rate = result.short_of_rate};
 	lab_result_free(&result);
 	return rc;

@@ -240,8 +240,8 @@ static void conclude(const struct lab_search *s, const struct phase *p, int rc,
 	struct bounds b = bounds_of(s, p);
 	struct phase of = *p;
 
-	/* Ended early before this phase has found anything: what the one before found. */
-	if (rc != 0 && b.lower == 0 && b.upper == 0 && p->number > 0) {
+	/* Ended early, before this phase has found both: what the one before it found. */
+	if (rc != 0 && (b.lower == 0 || b.upper == 0) && p->number > 0) {
 		of.number--;
 		b = bounds_of(s, &of);
 	}

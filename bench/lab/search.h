@@ -15,7 +15,6 @@
 struct lab_point {
 	double loss;	     /* a ratio */
 	double received_pps; /* that the gateway passed on */
-	double sent_pps;
 	bool short_of_rate; /* the tester could not offer that rate: nothing is known of the gateway
 			     */
 };
