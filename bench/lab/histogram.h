@@ -21,8 +21,8 @@ void lab_histogram_clear(struct lab_histogram *h);
 void lab_histogram_add(struct lab_histogram *h, uint64_t value);
 /* Into *to what is in *from, both initialised. */
 void lab_histogram_merge(struct lab_histogram *to, const struct lab_histogram *from);
-/* The smallest value that so many percent are not above, at the upper end of its bucket part (and not
- * above max); 0 of an empty one. percent up to 100, such as 99.999. */
+/* The smallest value that so many percent are not above, at the upper end of its bucket part (and
+ * not above max); 0 of an empty one. percent up to 100, such as 99.999. */
 uint64_t lab_histogram_percentile(const struct lab_histogram *h, double percent);
 double lab_histogram_mean(const struct lab_histogram *h);
 /* Each part that is not empty: calls each(ctx, greatest value of it, count), ascending. */

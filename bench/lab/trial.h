@@ -43,8 +43,8 @@ struct lab_counts {
 	uint64_t corrupt;   /* came, but not with the contents that were sent */
 	uint64_t strange;   /* packets that no flow of the tester has sent */
 	double seconds;	    /* from the first sent to the last sent */
-	/* The longest time without an arrival while packets were offered: blocked time is this, less
-	 * the interval of sending. */
+	/* The longest time without an arrival while packets were offered: blocked time is this,
+	 * less the interval of sending. */
 	double longest_gap_seconds;
 	struct lab_histogram latency; /* ns, from before sending to after receiving */
 };
