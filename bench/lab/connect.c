@@ -30,9 +30,9 @@ static int no_neighbour(const struct lab_tester *t, enum lab_side side, char *er
 		 "port %s: nobody answers %s for the gateway's address %s (asked by %s): has the "
 		 "gateway's port this address, is it up, and is it the right cable?",
 		 lab_port_name(side),
-		 t->plan.gateway[side].family == AF_INET6 ? "neighbour discovery" : "ARP",
-		 lab_address_text(&t->plan.gateway[side], gateway),
-		 lab_address_text(&t->plan.tester[side], ours));
+		 t->setup.gateway[side].family == AF_INET6 ? "neighbour discovery" : "ARP",
+		 lab_address_text(&t->setup.gateway[side], gateway),
+		 lab_address_text(&t->setup.tester[side], ours));
 	return -EHOSTUNREACH;
 }
 
@@ -79,16 +79,17 @@ static int no_answer(const struct lab_tester *t, uint32_t i, char *error, unsign
 {
 	char gateway[LAB_ADDRESS_TEXT_BYTES], ours[LAB_ADDRESS_TEXT_BYTES];
 	char gateway_key[CF_KEY_BASE64_BYTES], key[CF_KEY_BASE64_BYTES];
-	struct lab_address outer = lab_plan_peer_outer(&t->plan, i);
+	struct lab_address outer = lab_setup_peer_outer(&t->setup, i);
 
-	cf_key_to_base64(gateway_key, t->plan.gateway_key);
+	cf_key_to_base64(gateway_key, t->setup.gateway_key);
 	cf_key_to_base64(key, t->peers.at[i].public_key);
 	snprintf(error, error_size,
 		 "the gateway at %s, UDP port %u, does not answer the handshake of peer %u (%s, "
 		 "from %s port %u): is it running, is its public key %s, does it listen on this "
 		 "port, and has it this peer?",
-		 lab_address_text(&t->plan.gateway[LAB_OUTSIDE], gateway), t->plan.o.gateway_port, i,
-		 key, lab_address_text(&outer, ours), lab_plan_peer_port(&t->plan, i), gateway_key);
+		 lab_address_text(&t->setup.gateway[LAB_OUTSIDE], gateway), t->setup.o.gateway_port,
+		 i, key, lab_address_text(&outer, ours), lab_setup_peer_port(&t->setup, i),
+		 gateway_key);
 	return -ENOTCONN;
 }
 
@@ -138,11 +139,11 @@ static void show(const struct lab_tester *t, struct shaking *s)
 {
 	char text[64];
 
-	if (!t->plan.o.progress || t->now_ns - s->shown < PROGRESS_NS)
+	if (!t->setup.o.progress || t->now_ns - s->shown < PROGRESS_NS)
 		return;
 	s->shown = t->now_ns;
 	snprintf(text, sizeof(text), "handshakes: %u of %u", s->done, t->peers.n);
-	t->plan.o.progress(text);
+	t->setup.o.progress(text);
 }
 
 int lab_connect_peers(struct lab_tester *t, uint64_t last_ns, char *error, unsigned int error_size)

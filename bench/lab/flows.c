@@ -12,15 +12,15 @@
 
 #include "dataplane/ip.h"
 
-#define TTL	      64
-#define INSIDE_PORT   10000 /* the first one of the inside host */
-#define INSIDE_PORTS  50000
-#define PEER_PORT     7000  /* the first one of peers */
-#define WINDOWS_BITS  (1u << 22) /* of all flows of a stream, if they are few */
-#define WINDOW_MAX    (1u << 16)
-#define IMIX_ROUND    48
-#define IMIX_SMALL    28
-#define IMIX_MIDDLE   16
+#define TTL	     64
+#define INSIDE_PORT  10000 /* the first one of the inside host */
+#define INSIDE_PORTS 50000
+#define PEER_PORT    7000	/* the first one of peers */
+#define WINDOWS_BITS (1u << 22) /* of all flows of a stream, if they are few */
+#define WINDOW_MAX   (1u << 16)
+#define IMIX_ROUND   48
+#define IMIX_SMALL   28
+#define IMIX_MIDDLE  16
 
 /* struct lab_stamp.flow: number, bulk, way, trial. */
 #define FLOW_NUMBER	0x003fffffu
@@ -83,18 +83,18 @@ static void write_header(struct lab_stream *s, struct lab_flow *f, const struct 
 	memcpy(ip + tuple_off(s) + address_bytes, to->bytes, address_bytes);
 }
 
-static void make_flow(struct lab_stream *s, const struct lab_plan *plan, uint32_t k)
+static void make_flow(struct lab_stream *s, const struct lab_setup *setup, uint32_t k)
 {
-	struct lab_address peer = lab_plan_peer_inner(plan, k % plan->o.peers);
-	const struct lab_address *host = &plan->tester[LAB_INSIDE];
-	uint32_t of_peer = k / plan->o.peers;
+	struct lab_address peer = lab_setup_peer_inner(setup, k % setup->o.peers);
+	const struct lab_address *host = &setup->tester[LAB_INSIDE];
+	uint32_t of_peer = k / setup->o.peers;
 	uint16_t inside_port = (uint16_t)(INSIDE_PORT + of_peer % INSIDE_PORTS);
 	uint16_t peer_port = (uint16_t)(PEER_PORT + of_peer / INSIDE_PORTS * 2 + s->bulk);
 	struct lab_flow *f = &s->flows[k];
 	uint8_t *udp = f->header + udp_off(s);
 	bool encrypt = s->way == LAB_ENCRYPT;
 
-	f->peer = k % plan->o.peers;
+	f->peer = k % setup->o.peers;
 	write_header(s, f, encrypt ? host : &peer, encrypt ? &peer : host);
 	dp_store_be16(udp, encrypt ? inside_port : peer_port);
 	dp_store_be16(udp + 2, encrypt ? peer_port : inside_port);
@@ -102,15 +102,15 @@ static void make_flow(struct lab_stream *s, const struct lab_plan *plan, uint32_
 			htons(IPPROTO_UDP);
 }
 
-int lab_stream_open(struct lab_stream *s, const struct lab_plan *plan, enum lab_way way, bool bulk,
-		    uint64_t secret, double tsc_hz)
+int lab_stream_open(struct lab_stream *s, const struct lab_setup *setup, enum lab_way way,
+		    bool bulk, uint64_t secret, double tsc_hz)
 {
 	fill_pattern();
 	*s = (struct lab_stream){
 		.way = way,
 		.bulk = bulk,
-		.ipv6 = plan->o.inner_ipv6,
-		.n_flows = plan->o.flows,
+		.ipv6 = setup->o.inner_ipv6,
+		.n_flows = setup->o.flows,
 		.window = WINDOW_MAX,
 		.secret = secret,
 		.ns_per_cycle = 1e9 / tsc_hz,
@@ -125,7 +125,7 @@ int lab_stream_open(struct lab_stream *s, const struct lab_plan *plan, enum lab_
 		return -ENOMEM;
 	}
 	for (uint32_t k = 0; k < s->n_flows; k++)
-		make_flow(s, plan, k);
+		make_flow(s, setup, k);
 	return 0;
 }
 

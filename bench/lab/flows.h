@@ -7,9 +7,9 @@
  *    sequence   of the flow
  *    burst      the burst it was sent in: the tester remembers when that was
  *
- * and goes on with a pattern. The time is not in the packet because it would have to be there before
- * the packet is sealed; so it is noted when the burst is handed to the port. Sealing, ports and
- * the loop are elsewhere. One thread.
+ * and goes on with a pattern. The time is not in the packet because it would have to be there
+ * before the packet is sealed; so it is noted when the burst is handed to the port. Sealing, ports
+ * and the loop are elsewhere. One thread.
  */
 #ifndef BENCH_LAB_FLOWS_H
 #define BENCH_LAB_FLOWS_H
@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "bench/lab/plan.h"
+#include "bench/lab/setup.h"
 #include "bench/lab/sequence.h"
 #include "bench/lab/trial.h"
 
@@ -64,8 +64,8 @@ struct lab_stream {
 };
 
 /* A stream without flows is empty and takes no memory. 0 or -ENOMEM. */
-int lab_stream_open(struct lab_stream *s, const struct lab_plan *plan, enum lab_way way, bool bulk,
-		    uint64_t secret, double tsc_hz);
+int lab_stream_open(struct lab_stream *s, const struct lab_setup *setup, enum lab_way way,
+		    bool bulk, uint64_t secret, double tsc_hz);
 void lab_stream_close(struct lab_stream *s);
 
 /* LAB_SIZE_IMIX or a size; mtu: what is more is cut to that. */

@@ -19,7 +19,7 @@ static struct hs_noise_statics statics_of(const struct lab_peers *peers, const s
 	return (struct hs_noise_statics){
 		.private_key = p->private_key,
 		.public_key = p->public_key,
-		.remote_public = peers->plan->gateway_key,
+		.remote_public = peers->setup->gateway_key,
 		.static_static = p->static_static,
 		.psk = no_psk,
 	};
@@ -87,14 +87,14 @@ static void response_input(struct lab_peers *peers, struct lab_peer *p,
 }
 
 /* Is the initiation the gateway's, and new? noise has taken it in then. */
-static bool accept(struct lab_peers *peers, struct lab_peer *p, const struct wg_initiation *message,
+static bool is_new(struct lab_peers *peers, struct lab_peer *p, const struct wg_initiation *message,
 		   struct hs_noise *noise)
 {
 	struct hs_noise_statics statics = statics_of(peers, p);
 	uint8_t who[WG_KEY_BYTES], timestamp[HS_TAI64N_BYTES];
 
 	if (hs_noise_open_static(noise, who, message, &statics) != HS_NOISE_OK ||
-	    memcmp(who, peers->plan->gateway_key, sizeof(who)) != 0 ||
+	    memcmp(who, peers->setup->gateway_key, sizeof(who)) != 0 ||
 	    !hs_noise_open_timestamp(noise, timestamp, message, p->static_static) ||
 	    memcmp(timestamp, p->seen_timestamp, sizeof(timestamp)) <= 0)
 		return false;
@@ -111,7 +111,7 @@ static void initiation_input(struct lab_peers *peers, struct lab_peer *p,
 	struct hs_noise noise;
 	uint32_t index;
 
-	if (!accept(peers, p, message, &noise))
+	if (!is_new(peers, p, message, &noise))
 		return;
 	end(p); /* one handshake: that of ours, if it was in flight, has lost */
 	p->received_ns = now_ns;

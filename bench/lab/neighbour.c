@@ -3,6 +3,7 @@
  * answer, and the gateway is asked for its own. Nothing expires; where the gateway is says its last
  * message.
  */
+#include <assert.h>
 #include <netinet/icmp6.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -30,11 +31,13 @@ struct discovery {
 	struct rte_ipv6_hdr ip;
 	uint8_t icmp[ND_BYTES];
 	uint8_t option[OPTION_BYTES];
-} __attribute__((packed));
+};
+
+static_assert(sizeof(struct arp) == 42 && sizeof(struct discovery) == 86, "no holes");
 
 static void learn(struct lab_port *p, const struct lab_address *who, const uint8_t mac[6])
 {
-	const struct lab_address *gateway = &p->plan->gateway[p->side];
+	const struct lab_address *gateway = &p->setup->gateway[p->side];
 
 	if (who->family != gateway->family || memcmp(who->bytes, gateway->bytes, 16) != 0)
 		return;
@@ -132,8 +135,7 @@ static void send_discovery(struct lab_port *p, uint8_t type, const uint8_t from[
 	if (type == ND_NEIGHBOR_ADVERT)
 		d->icmp[FLAGS_OFF] = 0x60; /* solicited, override */
 	memcpy(d->icmp + TARGET_OFF, target, 16);
-	d->option[0] = type == ND_NEIGHBOR_ADVERT ? ND_OPT_TARGET_LINKADDR
-						  : ND_OPT_SOURCE_LINKADDR;
+	d->option[0] = type == ND_NEIGHBOR_ADVERT ? ND_OPT_TARGET_LINKADDR : ND_OPT_SOURCE_LINKADDR;
 	d->option[1] = OPTION_BYTES / 8;
 	memcpy(d->option + 2, p->mac, 6);
 	sum = rte_ipv6_udptcp_cksum(&d->ip, d->icmp);
@@ -194,8 +196,8 @@ bool lab_neighbour_input(struct lab_port *p, const uint8_t *frame, uint32_t byte
 
 void lab_neighbour_ask(struct lab_port *p)
 {
-	const struct lab_address *gateway = &p->plan->gateway[p->side];
-	const struct lab_address *ours = &p->plan->tester[p->side];
+	const struct lab_address *gateway = &p->setup->gateway[p->side];
+	const struct lab_address *ours = &p->setup->tester[p->side];
 	uint8_t group[16] = {0xff, 2, [11] = 1, [12] = 0xff};
 	uint8_t mac[6] = {0x33, 0x33, 0xff};
 

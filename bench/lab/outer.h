@@ -21,9 +21,9 @@ static inline unsigned int lab_outer_bytes(bool ipv6)
 /* The header of peer i, without the gateway's MAC address, lengths and checksums. */
 static inline void lab_outer_make(const struct lab_port *port, uint32_t i, uint8_t *header)
 {
-	const struct lab_plan *plan = port->plan;
-	const struct lab_address *to = &plan->gateway[LAB_OUTSIDE];
-	struct lab_address from = lab_plan_peer_outer(plan, i);
+	const struct lab_setup *setup = port->setup;
+	const struct lab_address *to = &setup->gateway[LAB_OUTSIDE];
+	struct lab_address from = lab_setup_peer_outer(setup, i);
 	bool ipv6 = to->family == AF_INET6;
 	uint8_t *ip = header + LAB_ETHER_BYTES, *udp = ip + lab_ip_bytes(ipv6);
 
@@ -42,8 +42,8 @@ static inline void lab_outer_make(const struct lab_port *port, uint32_t i, uint8
 		memcpy(ip + 12, from.bytes, 4);
 		memcpy(ip + 16, to->bytes, 4);
 	}
-	dp_store_be16(udp, lab_plan_peer_port(plan, i));
-	dp_store_be16(udp + 2, plan->o.gateway_port);
+	dp_store_be16(udp, lab_setup_peer_port(setup, i));
+	dp_store_be16(udp + 2, setup->o.gateway_port);
 }
 
 /* Before a message of so many bytes that follows in the frame. */
@@ -88,7 +88,7 @@ struct lab_message {
 static inline bool lab_outer_parse(const struct lab_port *port, uint8_t *frame, uint32_t bytes,
 				   struct lab_message *message)
 {
-	const struct lab_address *gateway = &port->plan->gateway[LAB_OUTSIDE];
+	const struct lab_address *gateway = &port->setup->gateway[LAB_OUTSIDE];
 	bool ipv6 = gateway->family == AF_INET6;
 	uint32_t head = lab_outer_bytes(ipv6);
 	uint8_t *ip = frame + LAB_ETHER_BYTES, *udp = ip + lab_ip_bytes(ipv6);
@@ -117,7 +117,7 @@ static inline uint32_t lab_outer_peer(const struct lab_port *port, const uint8_t
 	struct lab_address to = {.family = ipv6 ? AF_INET6 : AF_INET};
 
 	memcpy(to.bytes, dp_ip_destination(ip), ipv6 ? 16 : 4);
-	return lab_plan_peer_at(port->plan, &to, dp_load_be16(ip + lab_ip_bytes(ipv6) + 2));
+	return lab_setup_peer_at(port->setup, &to, dp_load_be16(ip + lab_ip_bytes(ipv6) + 2));
 }
 
 #endif

@@ -17,7 +17,7 @@
 #include "crypto/x25519.h"
 
 #define GENERATION_SHIFT 22
-#define LOOKS		 4	 /* peers that one call of lab_peers_advance() looks at */
+#define LOOKS		 4	     /* peers that one call of lab_peers_advance() looks at */
 #define RETRY_NS	 WG_NS_PER_S /* sooner than the 5 s of the protocol: cables lose nothing */
 #define KEEPALIVE_NS	 (9 * WG_NS_PER_S) /* before the 10 s after which the gateway waits */
 #define SILENCE_NS	 (15 * WG_NS_PER_S)
@@ -31,20 +31,20 @@ static void make_peer(struct lab_peers *peers, uint32_t i)
 {
 	struct lab_peer *p = &peers->at[i];
 
-	lab_plan_peer_key(peers->plan->o.seed, i, p->private_key);
+	lab_setup_peer_key(peers->setup->o.seed, i, p->private_key);
 	cr_x25519_base(p->public_key, p->private_key);
-	cr_x25519(p->static_static, p->private_key, peers->plan->gateway_key);
-	hs_cookie_maker_init(&p->cookie, peers->plan->gateway_key);
+	cr_x25519(p->static_static, p->private_key, peers->setup->gateway_key);
+	hs_cookie_maker_init(&p->cookie, peers->setup->gateway_key);
 	lab_outer_make(peers->outside, i, p->outer);
 }
 
-int lab_peers_open(struct lab_peers *peers, const struct lab_plan *plan, struct lab_port *outside)
+int lab_peers_open(struct lab_peers *peers, const struct lab_setup *setup, struct lab_port *outside)
 {
 	*peers = (struct lab_peers){
-		.plan = plan,
+		.setup = setup,
 		.outside = outside,
-		.at = calloc(plan->o.peers, sizeof(struct lab_peer)),
-		.n = plan->o.peers,
+		.at = calloc(setup->o.peers, sizeof(struct lab_peer)),
+		.n = setup->o.peers,
 		.tsc = rte_rdtsc(),
 		.ns_per_cycle = 1e9 / (double)rte_get_tsc_hz(),
 	};
@@ -148,10 +148,10 @@ void lab_session_confirm(struct lab_peers *peers, struct lab_peer *p)
 
 /* ---- sending ---- */
 
-void lab_peer_send(struct lab_peers *peers, struct lab_peer *p, const void *message,
-		   uint32_t bytes, uint64_t now_ns)
+void lab_peer_send(struct lab_peers *peers, struct lab_peer *p, const void *message, uint32_t bytes,
+		   uint64_t now_ns)
 {
-	bool ipv6 = peers->plan->gateway[LAB_OUTSIDE].family == AF_INET6;
+	bool ipv6 = peers->setup->gateway[LAB_OUTSIDE].family == AF_INET6;
 	unsigned int head = lab_outer_bytes(ipv6);
 	struct rte_mbuf *m = lab_port_frame(peers->outside, head + bytes);
 	uint8_t *frame;

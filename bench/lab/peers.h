@@ -4,8 +4,8 @@
  * where the gateway begins. Its data packets are sealed and opened in bursts by trial.c, with the
  * sessions that are here. One thread.
  *
- * What the protocol wants of a peer is kept, with lazier timers: a peer is looked at every so often,
- * not at the moment. New sessions are asked for within 20 s after 120 s, spread over the
+ * What the protocol wants of a peer is kept, with lazier timers: a peer is looked at every so
+ * often, not at the moment. New sessions are asked for within 20 s after 120 s, spread over the
  * peers, so that a thousand peers do not shake hands in one moment.
  */
 #ifndef BENCH_LAB_PEERS_H
@@ -18,8 +18,8 @@
 #include "handshake/tai64n.h"
 #include "handshake/wire.h"
 
-#define LAB_SLOTS	  4  /* previous, current, next, and a handshake in flight */
-#define LAB_OUTER_MAX	  62 /* Ethernet, IPv6, UDP */
+#define LAB_SLOTS     4	 /* previous, current, next, and a handshake in flight */
+#define LAB_OUTER_MAX 62 /* Ethernet, IPv6, UDP */
 
 struct lab_session {
 	uint8_t send_key[WG_KEY_BYTES], receive_key[WG_KEY_BYTES];
@@ -50,19 +50,20 @@ struct lab_peer {
 };
 
 struct lab_peers {
-	const struct lab_plan *plan;
+	const struct lab_setup *setup;
 	struct lab_port *outside;
 	struct lab_peer *at;
 	uint32_t n;
 	uint32_t next; /* to be looked at */
-	uint64_t tsc; /* at the beginning */
+	uint64_t tsc;  /* at the beginning */
 	double ns_per_cycle;
 	uint64_t n_sessions;	  /* made so far */
 	struct lab_session *dead; /* may still be in use by the burst that is being opened */
 };
 
 /* Makes the keys; nothing is sent. outside is open. 0 or -ENOMEM. */
-int lab_peers_open(struct lab_peers *peers, const struct lab_plan *plan, struct lab_port *outside);
+int lab_peers_open(struct lab_peers *peers, const struct lab_setup *setup,
+		   struct lab_port *outside);
 /* Of zeros: allowed. */
 void lab_peers_close(struct lab_peers *peers);
 
@@ -124,8 +125,8 @@ void lab_sessions_bury(struct lab_peers *peers);
 /* Begins a handshake, in place of one in flight. */
 void lab_handshake_initiate(struct lab_peers *peers, uint32_t i, uint64_t now_ns);
 /* A message of type 1 to 3 came for peer i. */
-void lab_handshake_input(struct lab_peers *peers, uint32_t i, const uint8_t *message, uint32_t bytes,
-			 uint64_t now_ns);
+void lab_handshake_input(struct lab_peers *peers, uint32_t i, const uint8_t *message,
+			 uint32_t bytes, uint64_t now_ns);
 
 /* ---- timers ---- */
 
@@ -134,8 +135,8 @@ void lab_handshake_input(struct lab_peers *peers, uint32_t i, const uint8_t *mes
 void lab_peers_advance(struct lab_peers *peers, uint64_t now_ns);
 
 /* Sends a message of a peer to the gateway, or a packet without contents by its session. */
-void lab_peer_send(struct lab_peers *peers, struct lab_peer *p, const void *message,
-		   uint32_t bytes, uint64_t now_ns);
+void lab_peer_send(struct lab_peers *peers, struct lab_peer *p, const void *message, uint32_t bytes,
+		   uint64_t now_ns);
 void lab_peer_keepalive(struct lab_peers *peers, struct lab_peer *p, uint64_t now_ns);
 
 #endif

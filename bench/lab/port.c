@@ -18,13 +18,13 @@ const char *lab_port_name(enum lab_side side)
 }
 
 /* What the packets of the tunnel need on that cable. */
-static uint16_t mtu_of(const struct lab_plan *plan, enum lab_side side)
+static uint16_t mtu_of(const struct lab_setup *setup, enum lab_side side)
 {
-	unsigned int mtu = plan->o.tunnel_mtu;
+	unsigned int mtu = setup->o.tunnel_mtu;
 
 	if (side == LAB_OUTSIDE)
 		mtu += WG_OVERHEAD_BYTES + UDP_BYTES +
-		       lab_ip_bytes(plan->tester[side].family == AF_INET6);
+		       lab_ip_bytes(setup->tester[side].family == AF_INET6);
 	return (uint16_t)RTE_MAX(mtu, (unsigned int)MTU_MIN);
 }
 
@@ -38,13 +38,13 @@ static bool is_ring(const char *driver)
 	return false;
 }
 
-int lab_port_open(struct lab_port *p, enum lab_side side, const struct lab_plan *plan,
+int lab_port_open(struct lab_port *p, enum lab_side side, const struct lab_setup *setup,
 		  struct rte_mempool *pool, char *error, unsigned int error_size)
 {
 	struct dp_device_wish wish = {
 		.port = lab_port_name(side),
-		.device = side == LAB_OUTSIDE ? plan->o.outside : plan->o.inside,
-		.mtu = mtu_of(plan, side),
+		.device = side == LAB_OUTSIDE ? setup->o.outside : setup->o.inside,
+		.mtu = mtu_of(setup, side),
 		.mtu_or_more = true,
 		.queues = 1,
 	};
@@ -52,7 +52,7 @@ int lab_port_open(struct lab_port *p, enum lab_side side, const struct lab_plan 
 
 	memset(p, 0, sizeof(*p));
 	p->side = side;
-	p->plan = plan;
+	p->setup = setup;
 	p->pool = pool;
 	if (!wish.device) {
 		snprintf(error, error_size, "no device for the port %s", wish.port);
@@ -116,6 +116,5 @@ struct rte_mbuf *lab_port_frame(struct lab_port *p, unsigned int bytes)
 
 bool lab_port_owns(const struct lab_port *p, const struct lab_address *a)
 {
-	return lab_address_distance(&p->plan->tester[p->side], a) <
-	       p->plan->n_addresses[p->side];
+	return lab_address_distance(&p->setup->tester[p->side], a) < p->setup->n_addresses[p->side];
 }

@@ -9,7 +9,7 @@
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
-#include "bench/lab/plan.h"
+#include "bench/lab/setup.h"
 #include "dataplane/device.h"
 
 #define LAB_BURST_MAX	32
@@ -17,7 +17,7 @@
 
 struct lab_port {
 	enum lab_side side;
-	const struct lab_plan *plan;
+	const struct lab_setup *setup;
 	struct rte_mempool *pool;
 	struct dp_device device;
 	bool open;
@@ -30,7 +30,7 @@ struct lab_port {
 };
 
 /* Opens and starts. 0 or -errno with a sentence in error. */
-int lab_port_open(struct lab_port *p, enum lab_side side, const struct lab_plan *plan,
+int lab_port_open(struct lab_port *p, enum lab_side side, const struct lab_setup *setup,
 		  struct rte_mempool *pool, char *error, unsigned int error_size);
 /* A port of zeros is allowed. */
 void lab_port_close(struct lab_port *p);
@@ -49,8 +49,7 @@ static inline unsigned int lab_port_receive(struct lab_port *p, struct rte_mbuf 
 }
 
 /* All frames are the port's then. Returns how many are sent: see ring. */
-static inline unsigned int lab_port_send(struct lab_port *p, struct rte_mbuf **pkts,
-					 unsigned int n)
+static inline unsigned int lab_port_send(struct lab_port *p, struct rte_mbuf **pkts, unsigned int n)
 {
 	unsigned int took = rte_eth_tx_burst(p->device.eth_id, 0, pkts, (uint16_t)n);
 

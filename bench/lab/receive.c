@@ -147,12 +147,11 @@ static unsigned int receive_outside(struct lab_tester *t)
 static bool is_flow(const struct lab_tester *t, const struct lab_port *port, const uint8_t *frame,
 		    uint32_t bytes)
 {
-	bool ipv6 = t->plan.o.inner_ipv6;
+	bool ipv6 = t->setup.o.inner_ipv6;
 
 	return bytes >= LAB_ETHER_BYTES + lab_ip_bytes(ipv6) &&
 	       dp_load_be16(frame + 12) == (ipv6 ? 0x86dd : 0x0800) &&
-	       frame[LAB_ETHER_BYTES + (ipv6 ? 6 : 9)] == IPPROTO_UDP &&
-	       to_us(port, frame, bytes);
+	       frame[LAB_ETHER_BYTES + (ipv6 ? 6 : 9)] == IPPROTO_UDP && to_us(port, frame, bytes);
 }
 
 static unsigned int receive_inside(struct lab_tester *t)

@@ -1,4 +1,5 @@
-/* The tester sends a burst: plain packets inside, sealed ones outside. For each packet of a rate. */
+/* The tester sends a burst: plain packets inside, sealed ones outside. For each packet of a rate.
+ */
 #include <endian.h>
 #include <string.h>
 
@@ -65,7 +66,7 @@ static void write_frame(struct lab_tester *t, struct lab_stream *s, const struct
 	unsigned int head = lab_outer_bytes(t->sealed_ipv6);
 	struct lab_session *session = item->peer->current;
 	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *), *message = frame + head;
-	uint32_t padded = dp_padded(item->size->ip_bytes, t->plan.o.tunnel_mtu);
+	uint32_t padded = dp_padded(item->size->ip_bytes, t->setup.o.tunnel_mtu);
 	struct wg_data data = {.type = htole32(WG_DATA),
 			       .receiver = htole32(session->remote_index),
 			       .counter = htole64(session->counter)};

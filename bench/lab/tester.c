@@ -32,14 +32,14 @@ static int open_pool(struct lab_tester *t, char *error, unsigned int error_size)
 {
 	static unsigned int serial; /* DPDK wants another name each time */
 	unsigned int outer = WG_OVERHEAD_BYTES + lab_ip_bytes(true) + 8;
-	unsigned int mtu = RTE_MAX(t->plan.o.tunnel_mtu + outer, RTE_ETHER_MTU + outer);
+	unsigned int mtu = RTE_MAX(t->setup.o.tunnel_mtu + outer, RTE_ETHER_MTU + outer);
 	char name[RTE_MEMPOOL_NAMESIZE];
 
 	snprintf(name, sizeof(name), "lab%u", serial++);
-	t->pool = rte_pktmbuf_pool_create(name, BUFFERS, CACHE, 0,
-					  (uint16_t)(RTE_PKTMBUF_HEADROOM + DP_HEADROOM_BYTES +
-						     mtu + DP_TAILROOM_BYTES),
-					  SOCKET_ID_ANY);
+	t->pool = rte_pktmbuf_pool_create(
+		name, BUFFERS, CACHE, 0,
+		(uint16_t)(RTE_PKTMBUF_HEADROOM + DP_HEADROOM_BYTES + mtu + DP_TAILROOM_BYTES),
+		SOCKET_ID_ANY);
 	return t->pool ? 0 : no_memory(error, error_size, "packets");
 }
 
@@ -60,7 +60,7 @@ static int open_ports(struct lab_tester *t, char *error, unsigned int error_size
 	int rc = 0;
 
 	for (int side = LAB_OUTSIDE; rc == 0 && side < LAB_SIDES; side++)
-		rc = lab_port_open(&t->ports[side], (enum lab_side)side, &t->plan, t->pool, error,
+		rc = lab_port_open(&t->ports[side], (enum lab_side)side, &t->setup, t->pool, error,
 				   error_size);
 	for (int side = LAB_OUTSIDE; rc == 0 && side < LAB_SIDES; side++)
 		rc = wait_link(t, &t->ports[side], error, error_size);
@@ -84,10 +84,10 @@ static int open_streams(struct lab_tester *t, char *error, unsigned int error_si
 	for (unsigned int way = 0; way < LAB_WAYS; way++) {
 		struct lab_stream *s = &t->streams[way][LAB_MAIN];
 
-		if (lab_stream_open(s, &t->plan, (enum lab_way)way, false, t->secret, t->tsc_hz) !=
+		if (lab_stream_open(s, &t->setup, (enum lab_way)way, false, t->secret, t->tsc_hz) !=
 		    0)
 			return no_memory(error, error_size, "flows");
-		lab_stream_set_size(s, t->plan.o.size, t->plan.o.tunnel_mtu);
+		lab_stream_set_size(s, t->setup.o.size, t->setup.o.tunnel_mtu);
 	}
 	if (init_result(&t->idle) != 0)
 		return no_memory(error, error_size, "histograms");
@@ -106,7 +106,7 @@ static int open_all(struct lab_tester *t, char *error, unsigned int error_size)
 		rc = open_streams(t, error, error_size);
 	if (rc == 0)
 		rc = open_ports(t, error, error_size);
-	if (rc == 0 && lab_peers_open(&t->peers, &t->plan, &t->ports[LAB_OUTSIDE]) != 0)
+	if (rc == 0 && lab_peers_open(&t->peers, &t->setup, &t->ports[LAB_OUTSIDE]) != 0)
 		rc = no_memory(error, error_size, "peers");
 	if (rc == 0)
 		rc = lab_connect_ports(t, error, error_size);
@@ -124,9 +124,9 @@ int lab_tester_open(const struct lab_tester_options *o, struct lab_tester **out,
 		return no_memory(error, error_size, "the tester");
 	t->tsc_hz = (double)rte_get_tsc_hz();
 	cr_random(&t->secret, sizeof(t->secret));
-	rc = lab_plan_make(&t->plan, o, error, error_size);
+	rc = lab_setup_make(&t->setup, o, error, error_size);
 	if (rc == 0) {
-		t->sealed_ipv6 = t->plan.gateway[LAB_OUTSIDE].family == AF_INET6;
+		t->sealed_ipv6 = t->setup.gateway[LAB_OUTSIDE].family == AF_INET6;
 		rc = open_all(t, error, error_size);
 	}
 	if (rc == 0)
@@ -162,14 +162,14 @@ void lab_tester_close(struct lab_tester *t)
 
 int lab_tester_set_size(struct lab_tester *t, uint16_t size, char *error, unsigned int error_size)
 {
-	struct lab_tester_options o = t->plan.o;
+	struct lab_tester_options o = t->setup.o;
 	int rc;
 
 	o.size = size;
 	rc = lab_tester_check(&o, error, error_size);
 	if (rc != 0)
 		return rc;
-	t->plan.o.size = size;
+	t->setup.o.size = size;
 	for (unsigned int way = 0; way < LAB_WAYS; way++)
 		lab_stream_set_size(&t->streams[way][LAB_MAIN], size, o.tunnel_mtu);
 	return 0;

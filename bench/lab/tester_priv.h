@@ -14,7 +14,7 @@
 enum { LAB_MAIN, LAB_BULK, LAB_KINDS };
 
 struct lab_tester {
-	struct lab_plan plan;
+	struct lab_setup setup;
 	struct rte_mempool *pool;
 	struct lab_port ports[LAB_SIDES];
 	struct lab_peers peers;
@@ -24,13 +24,13 @@ struct lab_tester {
 	uint8_t trial;		/* number of the last one */
 	double tsc_hz;
 	uint64_t secret;
-	uint64_t now_ns; /* of the turn, as peers count */
+	uint64_t now_ns;  /* of the turn, as peers count */
 	bool sealed_ipv6; /* outer headers */
 };
 
 static inline bool lab_stopped(const struct lab_tester *t)
 {
-	return t->plan.o.stop && *t->plan.o.stop;
+	return t->setup.o.stop && *t->setup.o.stop;
 }
 
 /* ---- connect.c ---- */

@@ -12,11 +12,11 @@
 #include "bench/lab/pace.h"
 #include "bench/lab/tester_priv.h"
 
-#define OFFERS_MAX     (LAB_WAYS * LAB_KINDS)
-#define SENT_PERCENT   99.5 /* of wanted: else the tester is short of the rate */
-#define RENEW_MAX_NS   (60 * WG_NS_PER_S)
-#define QUIET_SECONDS  0.01 /* after all came: duplicates follow on their heels */
-#define WIRE_BYTES     24   /* of a frame on a line: checksum, preamble, gap */
+#define OFFERS_MAX    (LAB_WAYS * LAB_KINDS)
+#define SENT_PERCENT  99.5 /* of wanted: else the tester is short of the rate */
+#define RENEW_MAX_NS  (60 * WG_NS_PER_S)
+#define QUIET_SECONDS 0.01 /* after all came: duplicates follow on their heels */
+#define WIRE_BYTES    24   /* of a frame on a line: checksum, preamble, gap */
 
 /* One stream that is offered. */
 struct offer {
@@ -74,13 +74,13 @@ static int open_bulk(struct lab_tester *t, const struct lab_trial *trial, char *
 
 		if (s->flows)
 			continue;
-		if (lab_stream_open(s, &t->plan, (enum lab_way)way, true, t->secret, t->tsc_hz) !=
+		if (lab_stream_open(s, &t->setup, (enum lab_way)way, true, t->secret, t->tsc_hz) !=
 		    0) {
 			snprintf(error, error_size, "no memory for the bulk flows");
 			return -ENOMEM;
 		}
 		s->counts = counts;
-		lab_stream_set_size(s, t->plan.o.tunnel_mtu, t->plan.o.tunnel_mtu);
+		lab_stream_set_size(s, t->setup.o.tunnel_mtu, t->setup.o.tunnel_mtu);
 	}
 	return 0;
 }
