@@ -17,8 +17,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "bench/lab/setup.h"
 #include "bench/lab/sequence.h"
+#include "bench/lab/setup.h"
 #include "bench/lab/trial.h"
 
 #define LAB_BURSTS	 (1u << 20) /* whose time is remembered, of a stream; power of two */
@@ -95,6 +95,8 @@ enum lab_verdict {
 	LAB_CORRUPT, /* of a flow, changed on its way */
 	LAB_STRANGE, /* of no flow */
 };
+
+/* ---- judge.c ---- */
 
 /* An IP packet that came. bytes: what the frame holds from it on, which may be more: padding. */
 struct lab_arrived {
