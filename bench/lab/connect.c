@@ -1,6 +1,6 @@
 /*
- * The tester's way to the gateway: its MAC addresses, and a session of each peer. Before trials;
- * during them peers.c looks after sessions.
+ * The tester's way to the gateway: its MAC addresses, a session of each peer, learning frames.
+ * Before trials; during them peers.c looks after sessions.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -11,10 +11,12 @@
 #include "bench/lab/tester_priv.h"
 #include "config/keytext.h"
 
-#define ANSWER_NS   (6 * WG_NS_PER_S)
-#define ASK_NS	    (WG_NS_PER_S / 2)
-#define RETRY_NS    WG_NS_PER_S
-#define PROGRESS_NS (WG_NS_PER_S / 2)
+#define ANSWER_NS      (6 * WG_NS_PER_S)
+#define ASK_NS	       (WG_NS_PER_S / 2)
+#define RETRY_NS       WG_NS_PER_S
+#define PROGRESS_NS    (WG_NS_PER_S / 2)
+#define LEARN_NS       WG_NS_PER_S
+#define LEARN_AGAIN_NS (WG_NS_PER_S / 20)
 /* Handshakes at a time: a gateway with more than some hundred that wait takes itself to be under
  * load, and gives an address 20 a second. */
 #define AT_A_TIME 32
@@ -146,10 +148,72 @@ static void show(const struct lab_tester *t, struct shaking *s)
 	t->setup.o.progress(text);
 }
 
+/* ---- learning ---- */
+
+/* Has the gateway sealed with this session, or does no flow of the peer make it? */
+static bool learnt(const struct lab_tester *t, uint32_t i)
+{
+	const struct lab_peer *p = &t->peers.at[i];
+
+	return i >= t->streams[LAB_ENCRYPT][LAB_MAIN].n_flows || !p->current || p->current->heard;
+}
+
+/* A packet for each of the next peers that have to learn, whose flows come in their order; and one
+ * the other way. */
+static void teach(struct lab_tester *t, uint32_t *next)
+{
+	struct lab_stream *s = &t->streams[LAB_ENCRYPT][LAB_MAIN];
+	uint32_t sent = 0;
+
+	for (; *next < t->peers.n && sent < AT_A_TIME; ++*next) {
+		if (learnt(t, *next))
+			continue;
+		s->next_flow = *next;
+		sent += lab_send_plain(t, s, 1);
+	}
+	(void)lab_send_sealed(t, &t->streams[LAB_DECRYPT][LAB_MAIN], 1);
+}
+
+static uint32_t first_to_learn(const struct lab_tester *t, uint32_t from)
+{
+	while (from < t->peers.n && learnt(t, from))
+		from++;
+	return from;
+}
+
+/*
+ * Learning frames (RFC 2544, 23): the gateway asks for neighbours at the first packets, and until
+ * it has taken note of the confirmation of a new session it goes on sealing with the one before.
+ * What has not come after a second never comes: the trial will show that.
+ */
+static void learn(struct lab_tester *t)
+{
+	const uint64_t *came = &t->idle.way[LAB_DECRYPT].received;
+	uint64_t came_before = *came, moved_ns = t->now_ns, round_ns = 0;
+	uint32_t first = 0, next = 0;
+
+	while ((first < t->peers.n || *came == came_before) && t->now_ns - moved_ns < LEARN_NS &&
+	       !lab_stopped(t)) {
+		uint32_t now_first = first_to_learn(t, first);
+
+		if (now_first != first)
+			moved_ns = t->now_ns;
+		first = now_first;
+		if (next < t->peers.n || t->now_ns - round_ns >= LEARN_AGAIN_NS) {
+			if (next >= t->peers.n) {
+				next = first;
+				round_ns = t->now_ns;
+			}
+			teach(t, &next);
+		}
+		lab_receive(t);
+	}
+}
+
 int lab_connect_peers(struct lab_tester *t, uint64_t last_ns, char *error, unsigned int error_size)
 {
 	struct shaking s = {.n = 0};
-	uint64_t until_ns;
+	uint64_t until_ns, before = t->peers.n_sessions;
 	int rc = 0;
 
 	lab_receive(t);
@@ -165,5 +229,7 @@ int lab_connect_peers(struct lab_tester *t, uint64_t last_ns, char *error, unsig
 		}
 		show(t, &s);
 	}
+	if (rc == 0 && t->peers.n_sessions != before)
+		learn(t);
 	return rc;
 }

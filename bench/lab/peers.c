@@ -14,6 +14,7 @@
 #include "bench/lab/outer.h"
 #include "crypto/aead.h"
 #include "crypto/ct.h"
+#include "crypto/random.h"
 #include "crypto/x25519.h"
 
 #define GENERATION_SHIFT 22
@@ -36,6 +37,7 @@ static void make_peer(struct lab_peers *peers, uint32_t i)
 	cr_x25519(p->static_static, p->private_key, peers->setup->gateway_key);
 	hs_cookie_maker_init(&p->cookie, peers->setup->gateway_key);
 	lab_outer_make(peers->outside, i, p->outer);
+	cr_random(&p->generation, sizeof(p->generation));
 }
 
 int lab_peers_open(struct lab_peers *peers, const struct lab_setup *setup, struct lab_port *outside)

@@ -26,6 +26,7 @@ struct lab_session {
 	uint32_t local_index, remote_index;
 	uint64_t counter; /* of the next packet to be sealed */
 	uint64_t birth_ns;
+	bool heard; /* the gateway has sealed with it: it has let go of those before */
 	struct lab_session *dead; /* the next one that waits to be freed */
 	struct dp_replay replay;
 };
@@ -46,7 +47,8 @@ struct lab_peer {
 	uint64_t asked_ns;     /* the first one that has not been answered */
 	struct hs_cookie_maker cookie;
 	uint8_t sent_timestamp[HS_TAI64N_BYTES], seen_timestamp[HS_TAI64N_BYTES];
-	uint16_t generation; /* of indices, so that none comes again soon */
+	uint16_t generation; /* of indices, so that none comes again soon; at first random, as the
+			      * gateway may still use a session with an earlier run */
 };
 
 struct lab_peers {
@@ -101,9 +103,10 @@ void lab_session_confirm(struct lab_peers *peers, struct lab_peer *p);
 
 /* An authentic packet came by that session. */
 static inline void lab_session_received(struct lab_peers *peers, struct lab_peer *p,
-					const struct lab_session *s, uint64_t now_ns)
+					struct lab_session *s, uint64_t now_ns)
 {
 	p->received_ns = now_ns;
+	s->heard = true;
 	if (s == p->next)
 		lab_session_confirm(peers, p);
 }

@@ -19,6 +19,7 @@
 
 #define BUFFERS	     16383
 #define CACHE	     256
+#define ROOM_STEP    1024
 #define LINK_SECONDS 6
 #define OPEN_NS	     (30 * WG_NS_PER_S) /* sessions last so long after it */
 
@@ -28,18 +29,24 @@ static int no_memory(char *error, unsigned int size, const char *what)
 	return -ENOMEM;
 }
 
+/* As the gateway's: whole KiB, since drivers take sizes in steps (net_af_packet whole frames). */
+static uint16_t room_bytes(const struct lab_tester *t)
+{
+	unsigned int outer = WG_OVERHEAD_BYTES + lab_ip_bytes(true) + 8;
+	unsigned int bytes = RTE_MAX(t->setup.o.tunnel_mtu, (uint16_t)RTE_ETHER_MTU) + outer +
+			     DP_HEADROOM_BYTES + DP_TAILROOM_BYTES;
+
+	/* And a line, so that buffers do not all start at the same place of a page. */
+	return (uint16_t)(RTE_PKTMBUF_HEADROOM + RTE_ALIGN(bytes, ROOM_STEP) + RTE_CACHE_LINE_SIZE);
+}
+
 static int open_pool(struct lab_tester *t, char *error, unsigned int error_size)
 {
 	static unsigned int serial; /* DPDK wants another name each time */
-	unsigned int outer = WG_OVERHEAD_BYTES + lab_ip_bytes(true) + 8;
-	unsigned int mtu = RTE_MAX(t->setup.o.tunnel_mtu + outer, RTE_ETHER_MTU + outer);
 	char name[RTE_MEMPOOL_NAMESIZE];
 
 	snprintf(name, sizeof(name), "lab%u", serial++);
-	t->pool = rte_pktmbuf_pool_create(
-		name, BUFFERS, CACHE, 0,
-		(uint16_t)(RTE_PKTMBUF_HEADROOM + DP_HEADROOM_BYTES + mtu + DP_TAILROOM_BYTES),
-		SOCKET_ID_ANY);
+	t->pool = rte_pktmbuf_pool_create(name, BUFFERS, CACHE, 0, room_bytes(t), SOCKET_ID_ANY);
 	return t->pool ? 0 : no_memory(error, error_size, "packets");
 }
 

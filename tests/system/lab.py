@@ -84,13 +84,16 @@ def memory(t, name, edit=lambda text: text, **kwargs):
     gw = Gateway(t, place, lab, name, edit, outside_device=f"net_vhost0,iface={sockets[0]}",
                  inside_device=f"net_vhost1,iface={sockets[1]}")
     t.on_failure(gw.describe)
+    t.on_failure(gw.describe)
     return lab, t.enter(gw)
 
 
 def both_ways(t):
     lab, gw = memory(t, "v4", peers=3, flows=7, size=200)
     with t.case("what is offered both ways at a low rate comes back, each packet once"):
-        for result in lab.trials(encrypt=RATE, decrypt=RATE, trials=2):
+        results = lab.trials(encrypt=RATE, decrypt=RATE, trials=2)
+        assert len(results) == 2, results
+        for result in results:
             expect_complete(result["encrypt"])
             expect_complete(result["decrypt"])
             expect_nothing(result["bulk_encrypt"])
@@ -165,7 +168,7 @@ def lossy(t):
             counts = result[way]
             assert counts["received"] == counts["sent"] - RATE * SECONDS // 4, counts
             assert counts["corrupt"] == counts["duplicates"] == counts["reordered"] == 0, counts
-        assert gw.drops()["source_not_allowed"] == RATE * SECONDS // 4, gw.drops()
+        assert gw.drops()["source_not_allowed"] >= RATE * SECONDS // 4, gw.drops()
 
 
 def cables(t):
