@@ -78,6 +78,7 @@ static void response_input(struct lab_peers *peers, struct lab_peer *p,
 	if (hs_noise_finish(&noise, message, &statics, p->ephemeral) == HS_NOISE_OK) {
 		end(p);
 		p->received_ns = now_ns;
+		p->waits_ns = 0;
 		/* The gateway sends by the session when it has seen a packet of it. */
 		if (lab_session_begin(peers, p, &noise, p->inflight, le32toh(message->sender), true,
 				      now_ns))

@@ -32,7 +32,8 @@ static bool unchanged(const struct lab_stream *s, const struct lab_flow *f, cons
 	const uint8_t *udp = ip + udp_off(s);
 	uint16_t sum = udp_sum(f, size, udp_len, stamp);
 
-	return (s->ipv6 || dp_ipv4_sum_right(ip, DP_IPV4_MIN_BYTES)) &&
+	return ip[s->ipv6 ? 6 : 9] == IPPROTO_UDP &&
+	       (s->ipv6 || dp_ipv4_sum_right(ip, DP_IPV4_MIN_BYTES)) &&
 	       memcmp(ip + tuple_off(s), f->header + tuple_off(s), tuple_bytes(s)) == 0 &&
 	       dp_load_be16(udp + 4) == udp_len && memcmp(udp + 6, &sum, sizeof(sum)) == 0 &&
 	       memcmp(udp + DP_UDP_BYTES + LAB_STAMP_BYTES, lab_pattern,

@@ -199,7 +199,7 @@ static bool wants_handshake(const struct lab_peers *peers, const struct lab_peer
 	if (!p->current || now_ns - p->current->birth_ns >= rekey)
 		return true;
 	/* What we send is not answered, not even by a keepalive: the gateway was restarted? */
-	return p->sent_ns > p->received_ns && now_ns - p->received_ns >= SILENCE_NS &&
+	return p->waits_ns != 0 && now_ns - p->waits_ns >= SILENCE_NS &&
 	       now_ns - p->initiated_ns >= SILENCE_NS;
 }
 

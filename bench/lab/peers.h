@@ -35,7 +35,8 @@ struct lab_peer {
 	/* What is sent goes by current; next is one that the gateway began and has not used yet. */
 	struct lab_session *current, *previous, *next;
 	uint64_t sent_ns, received_ns; /* of authenticated packets; 0: never */
-	uint8_t outer[LAB_OUTER_MAX];  /* header of its packets, see outer.h */
+	uint64_t waits_ns;	      /* since when data was sent and nothing has come; 0: it has */
+	uint8_t outer[LAB_OUTER_MAX]; /* header of its packets, see outer.h */
 	struct lab_session *slots[LAB_SLOTS];
 	uint8_t public_key[WG_KEY_BYTES], private_key[WG_KEY_BYTES], static_static[WG_KEY_BYTES];
 	/* the initiation in flight */
@@ -101,11 +102,20 @@ static inline bool lab_session_usable(const struct lab_session *s, uint64_t now_
 /* The gateway has begun to use the session that it made. */
 void lab_session_confirm(struct lab_peers *peers, struct lab_peer *p);
 
+/* A data packet is sent. */
+static inline void lab_session_sent(struct lab_peer *p, uint64_t now_ns)
+{
+	p->sent_ns = now_ns;
+	if (p->waits_ns == 0)
+		p->waits_ns = now_ns;
+}
+
 /* An authentic packet came by that session. */
 static inline void lab_session_received(struct lab_peers *peers, struct lab_peer *p,
 					struct lab_session *s, uint64_t now_ns)
 {
 	p->received_ns = now_ns;
+	p->waits_ns = 0;
 	s->heard = true;
 	if (s == p->next)
 		lab_session_confirm(peers, p);

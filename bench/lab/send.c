@@ -84,7 +84,7 @@ static void write_frame(struct lab_tester *t, struct lab_stream *s, const struct
 	lab_stream_write(s, item->flow, item->size, p->dst);
 	memset(p->dst + item->size->ip_bytes, 0, padded - item->size->ip_bytes);
 	set_length(m, head + WG_OVERHEAD_BYTES + padded);
-	item->peer->sent_ns = t->now_ns;
+	lab_session_sent(item->peer, t->now_ns);
 }
 
 unsigned int lab_send_sealed(struct lab_tester *t, struct lab_stream *s, unsigned int n)
