@@ -217,6 +217,8 @@ static void usage(FILE *to)
 	      to);
 	for (unsigned int i = 0; i < N_COMMANDS; i++)
 		fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].summary);
+	fprintf(to, "  %-8s %s\n", "rfc2544",
+		"a whole gateway, from outside: has options of its own");
 	fprintf(to,
 		"\n"
 		"Options:\n"
@@ -335,6 +337,8 @@ int main(int argc, char **argv)
 		usage(stdout);
 		return EXIT_SUCCESS;
 	}
+	if (argc >= 2 && strcmp(argv[1], "rfc2544") == 0)
+		return bench_rfc2544(argc - 1, argv + 1);
 	for (unsigned int i = 0; argc >= 2 && i < N_COMMANDS; i++) {
 		if (strcmp(argv[1], commands[i].name) != 0)
 			continue;

@@ -42,7 +42,7 @@ int lab_latency(struct lab_run *r)
 		return 0;
 	for (unsigned int i = 0; i < sizeof(percents) / sizeof(percents[0]) && rc == 0; i++) {
 		double pps = i == 0 ? fmin(LAB_IDLE_PPS, pdr) : pdr * percents[i] / 100;
-		struct lab_trial t = lab_trial_at(r, pps, r->plan.trial_seconds);
+		struct lab_trial t = lab_trial_at(r, pps, r->settings.trial_seconds);
 
 		snprintf(r->what, sizeof(r->what), "at %g %%", percents[i]);
 		rc = one(r, &t, "percent", percents[i]);
@@ -60,7 +60,7 @@ int lab_bulk(struct lab_run *r)
 		return 0;
 	thin = fmin(fmax(THIN_SHARE * pdr, LAB_IDLE_PPS), THIN_MAX);
 	for (unsigned int i = 0; i < sizeof(percents) / sizeof(percents[0]) && rc == 0; i++) {
-		struct lab_trial t = lab_trial_at(r, thin, r->plan.trial_seconds);
+		struct lab_trial t = lab_trial_at(r, thin, r->settings.trial_seconds);
 
 		t.bulk_pps = pdr * percents[i] / 100;
 		if (r->bulk_line_pps > 0)

@@ -19,7 +19,7 @@ int lab_loss(struct lab_run *r)
 
 	for (unsigned int i = LOSS_STEPS; i > 0 && rc == 0; i--) {
 		double pps = r->found.top * i / LOSS_STEPS;
-		struct lab_trial t = lab_trial_at(r, pps, r->plan.trial_seconds);
+		struct lab_trial t = lab_trial_at(r, pps, r->settings.trial_seconds);
 		struct lab_result result;
 		json_t *entry;
 
@@ -134,10 +134,10 @@ int lab_back_to_back(struct lab_run *r)
 	b.pps = r->found.top;
 	b.max = (uint64_t)fmax(b.pps * BURST_MAX_S, 1);
 	b.all = json_array();
-	for (unsigned int i = 0; i < r->plan.repeat && rc == 0; i++) {
+	for (unsigned int i = 0; i < r->settings.repeat && rc == 0; i++) {
 		uint64_t packets;
 
-		snprintf(r->what, sizeof(r->what), "%u of %u", i + 1, r->plan.repeat);
+		snprintf(r->what, sizeof(r->what), "%u of %u", i + 1, r->settings.repeat);
 		rc = longest(r, &b, &packets);
 		if (rc == 0)
 			count(&b, packets);
