@@ -85,6 +85,10 @@ double bench_seconds(void);
 bool bench_eal(bool *hugepages);
 /* The same with n lcores, numbered from 0, on a CPU each, and so much memory for packets more. */
 bool bench_eal_lcores(unsigned int n, unsigned int megabytes, bool *hugepages);
+/* The same as bench_eal() for a program that opens so many devices, BENCH_DEVICES_MAX at most: PCI
+ * addresses, vdevs or interfaces of Linux, as the gateway takes them. Others are not touched. */
+bool bench_eal_devices(const char *const *devices, unsigned int n, unsigned int megabytes,
+		       bool *hugepages);
 /* CPUs that the program may use. */
 unsigned int bench_cpus(void);
 

@@ -15,6 +15,7 @@
 #include "bench/bench.h"
 
 #define STATUS_INTERRUPTED 130 /* as shells have it */
+#define PACKETS_MB	   256 /* for the tester's packet buffers */
 
 struct session {
 	struct lab_command c;
@@ -232,6 +233,13 @@ static bool open_tester(struct session *s)
 	return lab_wrong("%s", rc == -EINTR ? "interrupted, before anything was measured" : error);
 }
 
+static bool start_eal(struct session *s)
+{
+	const char *const devices[] = {s->c.tester.outside, s->c.tester.inside};
+
+	return bench_eal_devices(devices, 2, PACKETS_MB, &s->report.hugepages);
+}
+
 int bench_rfc2544(int argc, char **argv)
 {
 	static struct session s;
@@ -247,7 +255,7 @@ int bench_rfc2544(int argc, char **argv)
 		return print_config(&s.c);
 	/* Commands of the user's are not to run on the tester's CPU, where EAL puts this thread. */
 	sched_getaffinity(0, sizeof(s.c.settings.cpus), &s.c.settings.cpus);
-	if (!bench_eal_devices(&s.report.hugepages))
+	if (!start_eal(&s))
 		return EXIT_FAILURE;
 	catch_stop();
 	s.run.trial = lab_tester_trial;

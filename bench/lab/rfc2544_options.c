@@ -63,12 +63,12 @@ static const struct lab_option options[] = {
 	{"mtu", LAB_U16, AT(tester.tunnel_mtu), 1, UINT16_MAX, "of the tunnel (1420)"},
 	{"seed", LAB_U64, AT(tester.seed), 0, 0, "of all keys (0)"},
 	{"config", LAB_CONFIG_KIND, 0, 0, 0,
-	 "wgdp, wg or linux: print what the gateway needs for these options, and end"},
+	 "wgdp, wg, linux or key: print what the gateway needs for these options, and end"},
 	{"config-outside", LAB_TEXT, AT(config.outside_device), 0, 0,
 	 "DEVICE of the gateway, for --config wgdp"},
 	{"config-inside", LAB_TEXT, AT(config.inside_device), 0, 0, "the same"},
 	{"private-key-file", LAB_TEXT, AT(config.private_key_file), 0, 0,
-	 "FILE on the gateway, for --config with --gateway-key"},
+	 "FILE on the gateway, for --config wgdp or linux"},
 	{"help", LAB_FLAG, AT(help), 0, 0, "this"},
 };
 
@@ -82,7 +82,7 @@ static bool takes_value(const struct lab_option *o)
 void lab_command_help(void)
 {
 	printf("usage: wgdp-bench rfc2544 --outside DEVICE --inside DEVICE [OPTION...]\n"
-	       "       wgdp-bench rfc2544 --config wgdp|wg|linux [OPTION...]\n\n"
+	       "       wgdp-bench rfc2544 --config wgdp|wg|linux|key [OPTION...]\n\n"
 	       "Offers traffic to a WireGuard gateway on two DPDK ports, as its peers and as a "
 	       "host "
 	       "behind\nit, and measures what comes through. Rates are packets/s of each way. "

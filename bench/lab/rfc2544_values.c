@@ -161,7 +161,10 @@ static bool config_kind(struct lab_command *c, const char *text)
 	static const struct {
 		const char *name;
 		enum lab_config kind;
-	} kinds[] = {{"wgdp", LAB_CONFIG_WGDP}, {"wg", LAB_CONFIG_WG}, {"linux", LAB_CONFIG_LINUX}};
+	} kinds[] = {{"wgdp", LAB_CONFIG_WGDP},
+		     {"wg", LAB_CONFIG_WG},
+		     {"linux", LAB_CONFIG_LINUX},
+		     {"key", LAB_CONFIG_KEY}};
 
 	for (unsigned int i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		if (strcmp(text, kinds[i].name) == 0) {
@@ -170,7 +173,7 @@ static bool config_kind(struct lab_command *c, const char *text)
 			return true;
 		}
 	}
-	return lab_wrong("--config takes wgdp, wg or linux, not \"%s\"", text);
+	return lab_wrong("--config takes wgdp, wg, linux or key, not \"%s\"", text);
 }
 
 bool lab_option_set(struct lab_command *c, const struct lab_option *o, const char *text)

@@ -61,7 +61,7 @@ def what_does_not_fit_together():
 
 
 def configurations():
-    expect_wrong("wgdp, wg or linux", "--config", "vpp")
+    expect_wrong("wgdp, wg, linux or key", "--config", "vpp")
     for kind, has in {"wgdp": "allowed-ips", "wg": "[Peer]", "linux": "ip "}.items():
         done = run("rfc2544", "--config", kind, "--peers", "3")
         assert done.returncode == 0 and not done.stderr, done
