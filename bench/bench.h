@@ -12,6 +12,7 @@
 #define BENCH_NOTE_BYTES  96
 #define BENCH_WORKERS_MAX 128
 #define BENCH_COUNTS_MAX  16
+#define BENCH_DEVICES_MAX 4
 
 struct json_t;
 

@@ -7,9 +7,9 @@
  *    sequence   of the flow
  *    burst      the burst it was sent in: the tester remembers when that was
  *
- * and goes on with a pattern. The time is not in the packet because it would have to be there before
- * the packet is sealed; so it is noted when the burst is handed to the port. Sealing, ports and
- * the loop are elsewhere. One thread.
+ * and goes on with a pattern. The time is not in the packet because it would have to be there
+ * before the packet is sealed; so it is noted when the burst is handed to the port. Sealing, ports
+ * and the loop are elsewhere. One thread.
  */
 #ifndef BENCH_LAB_FLOWS_H
 #define BENCH_LAB_FLOWS_H
@@ -17,8 +17,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "bench/lab/plan.h"
 #include "bench/lab/sequence.h"
+#include "bench/lab/setup.h"
 #include "bench/lab/trial.h"
 
 #define LAB_BURSTS	 (1u << 20) /* whose time is remembered, of a stream; power of two */
@@ -64,8 +64,8 @@ struct lab_stream {
 };
 
 /* A stream without flows is empty and takes no memory. 0 or -ENOMEM. */
-int lab_stream_open(struct lab_stream *s, const struct lab_plan *plan, enum lab_way way, bool bulk,
-		    uint64_t secret, double tsc_hz);
+int lab_stream_open(struct lab_stream *s, const struct lab_setup *setup, enum lab_way way,
+		    bool bulk, uint64_t secret, double tsc_hz);
 void lab_stream_close(struct lab_stream *s);
 
 /* LAB_SIZE_IMIX or a size; mtu: what is more is cut to that. */
@@ -73,8 +73,8 @@ void lab_stream_set_size(struct lab_stream *s, uint16_t size, uint16_t mtu);
 /* Bytes of IP packets, on average. */
 double lab_stream_mean_size(const struct lab_stream *s);
 
-/* Before a trial: sequence numbers start anew, counts go to *counts. */
-void lab_stream_start(struct lab_stream *s, uint8_t trial, struct lab_counts *counts);
+/* Before a trial: sequence numbers start anew, and what comes of an earlier one is stale. */
+void lab_stream_start(struct lab_stream *s, uint8_t trial);
 
 /* The flow and size of the next packet; each is taken once. */
 struct lab_flow *lab_stream_next(struct lab_stream *s, const struct lab_size **size);
@@ -95,6 +95,8 @@ enum lab_verdict {
 	LAB_CORRUPT, /* of a flow, changed on its way */
 	LAB_STRANGE, /* of no flow */
 };
+
+/* ---- judge.c ---- */
 
 /* An IP packet that came. bytes: what the frame holds from it on, which may be more: padding. */
 struct lab_arrived {

@@ -13,10 +13,10 @@
 #define LAB_LATE_MAX 256 /* packets */
 
 struct lab_pace {
-	uint64_t start;	 /* TSC: the first slot */
+	uint64_t start;	  /* TSC: the first slot */
 	double per_cycle; /* slots */
-	uint64_t slots;	 /* in all */
-	uint64_t passed; /* used or skipped */
+	uint64_t slots;	  /* in all */
+	uint64_t passed;  /* used or skipped */
 	uint64_t skipped;
 };
 

@@ -39,8 +39,8 @@ static inline enum lab_arrival lab_sequence_arrive(struct lab_sequence *s, uint6
 			memset(bits, 0, window / 8);
 		else
 			for (uint64_t n = s->next; n < number; n++)
-				bits[(n & (window - 1)) / 64] &=
-					~(UINT64_C(1) << ((n & (window - 1)) % 64));
+				bits[(n & (window - 1)) / 64] &= ~(UINT64_C(1)
+								   << ((n & (window - 1)) % 64));
 		bits[at / 64] |= bit;
 		s->next = number + 1;
 		return LAB_IN_ORDER;

@@ -25,42 +25,45 @@
 
 #include "bench/lab/trial.h"
 
-#define LAB_SIZE_IMIX	    0
-#define LAB_SIZE_MIN	    64 /* also of IPv6 with what the tester writes into each packet */
-#define LAB_SIZE_MAX	    9000
-#define LAB_PEERS_MAX	    1000000
-#define LAB_FLOWS_MAX	    1000000
-#define LAB_TUNNEL_MTU	    1420
-#define LAB_KEY_BYTES	    32
-#define LAB_KEY_TEXT_BYTES  45 /* base64, with the NUL */
+#define LAB_SIZE_IMIX	   0
+#define LAB_SIZE_MIN	   64 /* also of IPv6 with what the tester writes into each packet */
+#define LAB_SIZE_MAX	   9000
+#define LAB_PEERS_MAX	   1000000
+#define LAB_FLOWS_MAX	   1000000
+#define LAB_TUNNEL_MTU	   1420
+#define LAB_KEY_BYTES	   32
+#define LAB_KEY_TEXT_BYTES 45 /* base64, with the NUL */
 
 /*
- * Zeros and NULL mean the defaults, which lab_tester_defaults() sets. Text belongs to the caller
- * and lives as long as the tester. Outside addresses are all IPv4 or all IPv6; so are inside ones,
- * of the family of the inner packets.
+ * Zeros and NULL mean the defaults, which lab_tester_defaults() sets, but for the size. Text
+ * belongs to the caller and lives as long as the tester. Outside addresses are all IPv4 or all
+ * IPv6; so are inside ones, of the family of the inner packets.
  */
 struct lab_tester_options {
 	/* What wgdp's `device:` takes: PCI address, vdev with arguments, Linux interface. */
 	const char *outside, *inside;
 	bool inner_ipv6;
-	/* ADDRESS/LENGTH of the gateway's ports, and the tester's first address on each cable. Peers
-	 * have that one and the ones after it: as many as outside_addresses (0: one for each 20 000
-	 * peers), and of each as many ports as there are peers for it, from first_port on. */
+	/* ADDRESS/LENGTH of the gateway's ports, and the tester's first address on each cable.
+	 * Peers have that one and the ones after it: as many as outside_addresses (0: one for each
+	 * 20 000 peers), and of each as many ports as there are peers for it, from first_port on.
+	 */
 	const char *gateway_outside; /* 198.18.0.1/16 */
 	const char *tester_outside;  /* 198.18.1.1 */
 	const char *gateway_inside;  /* 198.19.0.1/24; inner_ipv6: 2001:2:0:19::1/64 */
 	const char *tester_inside;   /* 198.19.0.2; inner_ipv6: 2001:2:0:19::2 */
 	uint32_t outside_addresses;
-	uint16_t first_port;	/* 20000 */
-	uint16_t gateway_port;	/* UDP; 51820 */
-	uint16_t tunnel_mtu;	/* LAB_TUNNEL_MTU: of the gateway's WireGuard interface */
+	uint16_t first_port;   /* 20000 */
+	uint16_t gateway_port; /* UDP; 51820 */
+	uint16_t tunnel_mtu;   /* LAB_TUNNEL_MTU: of the gateway's WireGuard interface */
 	/* The gateway's public key, base64; NULL: of the private key that is made from the seed. */
 	const char *gateway_key;
 	uint32_t peers; /* 1; peer i has the inner address 10.64.0.1 + i or 2001:2:0:64::1 + i */
-	uint32_t flows; /* 1; in each way; flow k is of peer k % peers, each with UDP ports of its own */
+	uint32_t flows; /* 1; in each way; flow k is of peer k % peers, each with UDP ports of its
+			   own */
 	uint16_t size;	/* of inner packets; LAB_SIZE_IMIX */
-	uint64_t seed;	/* keys of the peers, and of the gateway if it has none: the same for ever */
-	/* Set by a signal handler: a trial ends, interrupted; open ends with -EINTR. NULL: never. */
+	uint64_t seed; /* keys of the peers, and of the gateway if it has none: the same for ever */
+	/* Set by a signal handler: a trial ends, interrupted; open ends with -EINTR. NULL: never.
+	 */
 	const volatile sig_atomic_t *stop;
 	/* A line of progress, while many handshakes are made. NULL: none. */
 	void (*progress)(const char *text);
@@ -116,19 +119,21 @@ const char *lab_tester_driver(const struct lab_tester *t, bool outside);
 void lab_tester_idle(struct lab_tester *t, double seconds);
 
 enum lab_config {
-	LAB_CONFIG_WGDP,  /* YAML; the devices of the gateway's ports are left to fill in */
+	LAB_CONFIG_WGDP,  /* YAML: ports and the interface wg0 */
 	LAB_CONFIG_WG,	  /* for: wg setconf wg0 FILE */
-	LAB_CONFIG_LINUX, /* a shell script: ip and wg commands, devices as $OUTSIDE and $INSIDE */
+	LAB_CONFIG_LINUX, /* a shell script: ip and wg; interfaces as $OUTSIDE and $INSIDE */
+	LAB_CONFIG_KEY,	  /* the gateway's private key, where it is made from the seed */
 };
 
 /*
- * Writes what the gateway needs. The private key is the one made from the seed; with gateway_key
- * it is not known, and where it stands private_key_file is named instead (WGDP, LINUX), which is
- * refused as missing if it is NULL; WG then has no line for it. outside_device and inside_device:
- * for YAML, NULL: "OUTSIDE" and "INSIDE". 0 or -errno with a sentence in error. Needs no EAL.
+ * Writes what the gateway needs. Its private key is the one made from the seed: LAB_CONFIG_WG holds
+ * it, for wgdp it goes into a file (LAB_CONFIG_KEY), which private_key_file names. With
+ * options->gateway_key it is not known: private_key_file names a file that is there (WGDP, LINUX),
+ * WG has no line for it, and KEY is refused. 0 or -errno with a sentence in error. Needs no EAL.
  */
 struct lab_config_options {
 	enum lab_config kind;
+	/* WGDP: `device:` of the gateway's ports; NULL: OUTSIDE and INSIDE, to be filled in. */
 	const char *outside_device, *inside_device;
 	const char *private_key_file;
 };

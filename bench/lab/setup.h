@@ -2,8 +2,8 @@
  * What follows from the tester's options: addresses, ports and keys of all peers, always the same
  * for the same options. Nothing is opened here, no EAL is needed. Plain data, one thread.
  */
-#ifndef BENCH_LAB_PLAN_H
-#define BENCH_LAB_PLAN_H
+#ifndef BENCH_LAB_SETUP_H
+#define BENCH_LAB_SETUP_H
 
 #include <stdint.h>
 
@@ -21,30 +21,30 @@ struct lab_address {
 	uint8_t family;
 };
 
-struct lab_plan {
+struct lab_setup {
 	struct lab_tester_options o; /* with defaults where nothing was said */
 	struct lab_address gateway[LAB_SIDES], tester[LAB_SIDES];
-	uint8_t prefix_len[LAB_SIDES]; /* of the gateway's addresses */
-	uint32_t n_addresses[LAB_SIDES]; /* of the tester, from tester[] on */
+	uint8_t prefix_len[LAB_SIDES];	    /* of the gateway's addresses */
+	uint32_t n_addresses[LAB_SIDES];    /* of the tester, from tester[] on */
 	uint8_t gateway_key[LAB_KEY_BYTES]; /* public */
 };
 
 /* 0 or -EINVAL with a sentence in error. */
-int lab_plan_make(struct lab_plan *plan, const struct lab_tester_options *o, char *error,
-		  unsigned int error_size);
+int lab_setup_make(struct lab_setup *setup, const struct lab_tester_options *o, char *error,
+		   unsigned int error_size);
 
 /* Clamped private keys: of peer i, and of the gateway where no key was given. */
-void lab_plan_peer_key(uint64_t seed, uint32_t i, uint8_t private_key[LAB_KEY_BYTES]);
-void lab_plan_gateway_key(uint64_t seed, uint8_t private_key[LAB_KEY_BYTES]);
+void lab_setup_peer_key(uint64_t seed, uint32_t i, uint8_t private_key[LAB_KEY_BYTES]);
+void lab_setup_gateway_key(uint64_t seed, uint8_t private_key[LAB_KEY_BYTES]);
 
 /* The outer address and UDP port of peer i, and its address in the tunnel. */
-struct lab_address lab_plan_peer_outer(const struct lab_plan *plan, uint32_t i);
-uint16_t lab_plan_peer_port(const struct lab_plan *plan, uint32_t i);
-struct lab_address lab_plan_peer_inner(const struct lab_plan *plan, uint32_t i);
+struct lab_address lab_setup_peer_outer(const struct lab_setup *setup, uint32_t i);
+uint16_t lab_setup_peer_port(const struct lab_setup *setup, uint32_t i);
+struct lab_address lab_setup_peer_inner(const struct lab_setup *setup, uint32_t i);
 
 /* Which peer is at an outer address and port? UINT32_MAX: none. */
-uint32_t lab_plan_peer_at(const struct lab_plan *plan, const struct lab_address *outer,
-			  uint16_t port);
+uint32_t lab_setup_peer_at(const struct lab_setup *setup, const struct lab_address *outer,
+			   uint16_t port);
 
 /* How many addresses after the first one; UINT32_MAX: before it, or of the other family. */
 uint32_t lab_address_distance(const struct lab_address *first, const struct lab_address *a);

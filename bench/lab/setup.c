@@ -1,8 +1,8 @@
 /*
- * The tester's options become addresses and keys: see plan.h. Text of configurations for the
+ * The tester's options become addresses and keys: see setup.h. Text of configurations for the
  * gateway is in config.c.
  */
-#include "bench/lab/plan.h"
+#include "bench/lab/setup.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -104,33 +104,33 @@ const char *lab_address_text(const struct lab_address *a, char text[LAB_ADDRESS_
 	return inet_ntop(a->family, a->bytes, text, LAB_ADDRESS_TEXT_BYTES);
 }
 
-struct lab_address lab_plan_peer_outer(const struct lab_plan *plan, uint32_t i)
+struct lab_address lab_setup_peer_outer(const struct lab_setup *setup, uint32_t i)
 {
-	return after(&plan->tester[LAB_OUTSIDE], i % plan->n_addresses[LAB_OUTSIDE]);
+	return after(&setup->tester[LAB_OUTSIDE], i % setup->n_addresses[LAB_OUTSIDE]);
 }
 
-uint16_t lab_plan_peer_port(const struct lab_plan *plan, uint32_t i)
+uint16_t lab_setup_peer_port(const struct lab_setup *setup, uint32_t i)
 {
-	return (uint16_t)(plan->o.first_port + i / plan->n_addresses[LAB_OUTSIDE]);
+	return (uint16_t)(setup->o.first_port + i / setup->n_addresses[LAB_OUTSIDE]);
 }
 
-uint32_t lab_plan_peer_at(const struct lab_plan *plan, const struct lab_address *outer,
-			  uint16_t port)
+uint32_t lab_setup_peer_at(const struct lab_setup *setup, const struct lab_address *outer,
+			   uint16_t port)
 {
-	uint32_t address = lab_address_distance(&plan->tester[LAB_OUTSIDE], outer);
+	uint32_t address = lab_address_distance(&setup->tester[LAB_OUTSIDE], outer);
 	uint64_t peer;
 
-	if (address >= plan->n_addresses[LAB_OUTSIDE] || port < plan->o.first_port)
+	if (address >= setup->n_addresses[LAB_OUTSIDE] || port < setup->o.first_port)
 		return UINT32_MAX;
-	peer = (uint64_t)(port - plan->o.first_port) * plan->n_addresses[LAB_OUTSIDE] + address;
-	return peer < plan->o.peers ? (uint32_t)peer : UINT32_MAX;
+	peer = (uint64_t)(port - setup->o.first_port) * setup->n_addresses[LAB_OUTSIDE] + address;
+	return peer < setup->o.peers ? (uint32_t)peer : UINT32_MAX;
 }
 
-struct lab_address lab_plan_peer_inner(const struct lab_plan *plan, uint32_t i)
+struct lab_address lab_setup_peer_inner(const struct lab_setup *setup, uint32_t i)
 {
-	struct lab_address first = {.family = plan->o.inner_ipv6 ? AF_INET6 : AF_INET};
+	struct lab_address first = {.family = setup->o.inner_ipv6 ? AF_INET6 : AF_INET};
 
-	inet_pton(first.family, plan->o.inner_ipv6 ? INNER6 : INNER4, first.bytes);
+	inet_pton(first.family, setup->o.inner_ipv6 ? INNER6 : INNER4, first.bytes);
 	return after(&first, i);
 }
 
@@ -152,30 +152,30 @@ static void derive(uint64_t seed, uint32_t i, uint8_t private_key[LAB_KEY_BYTES]
 	cr_x25519_clamp(private_key);
 }
 
-void lab_plan_peer_key(uint64_t seed, uint32_t i, uint8_t private_key[LAB_KEY_BYTES])
+void lab_setup_peer_key(uint64_t seed, uint32_t i, uint8_t private_key[LAB_KEY_BYTES])
 {
 	derive(seed, i, private_key);
 }
 
-void lab_plan_gateway_key(uint64_t seed, uint8_t private_key[LAB_KEY_BYTES])
+void lab_setup_gateway_key(uint64_t seed, uint8_t private_key[LAB_KEY_BYTES])
 {
 	derive(seed, NOT_DERIVED, private_key);
 }
 
-static int gateway_key(struct lab_plan *plan, char *error, unsigned int size)
+static int gateway_key(struct lab_setup *setup, char *error, unsigned int size)
 {
 	uint8_t private_key[LAB_KEY_BYTES];
 
-	if (plan->o.gateway_key) {
-		if (cf_key_from_base64(plan->gateway_key, plan->o.gateway_key))
+	if (setup->o.gateway_key) {
+		if (cf_key_from_base64(setup->gateway_key, setup->o.gateway_key))
 			return 0;
 		return fail(error, size,
 			    "the gateway's key \"%s\" is not a public key: 44 characters of "
 			    "base64, as wg pubkey prints them",
-			    plan->o.gateway_key);
+			    setup->o.gateway_key);
 	}
-	lab_plan_gateway_key(plan->o.seed, private_key);
-	cr_x25519_base(plan->gateway_key, private_key);
+	lab_setup_gateway_key(setup->o.seed, private_key);
+	cr_x25519_base(setup->gateway_key, private_key);
 	return 0;
 }
 
@@ -186,8 +186,7 @@ static int address(struct lab_address *out, uint8_t *len, const char *text, cons
 {
 	struct cf_prefix prefix;
 
-	if (!cf_prefix_from_text(&prefix, text, len != NULL) ||
-	    (!len && strchr(text, '/') != NULL))
+	if (!cf_prefix_from_text(&prefix, text, len != NULL) || (!len && strchr(text, '/') != NULL))
 		return fail(error, size, "%s is not an address%s: \"%s\"", what,
 			    len ? " with the length of its network, such as 198.18.0.1/16" : "",
 			    text);
@@ -199,16 +198,17 @@ static int address(struct lab_address *out, uint8_t *len, const char *text, cons
 }
 
 /* Are the tester's addresses in the gateway's network, and none of them its own? */
-static int on_link(const struct lab_plan *plan, enum lab_side side, char *error, unsigned int size)
+static int on_link(const struct lab_setup *setup, enum lab_side side, char *error,
+		   unsigned int size)
 {
 	static const char *const names[] = {"outside", "inside"};
-	struct lab_address last = after(&plan->tester[side], plan->n_addresses[side] - 1);
-	struct cf_prefix network = {.family = plan->gateway[side].family,
-				    .len = plan->prefix_len[side]};
-	const struct lab_address *ends[] = {&plan->tester[side], &last};
+	struct lab_address last = after(&setup->tester[side], setup->n_addresses[side] - 1);
+	struct cf_prefix network = {.family = setup->gateway[side].family,
+				    .len = setup->prefix_len[side]};
+	const struct lab_address *ends[] = {&setup->tester[side], &last};
 	char text[LAB_ADDRESS_TEXT_BYTES];
 
-	memcpy(network.addr, plan->gateway[side].bytes, sizeof(network.addr));
+	memcpy(network.addr, setup->gateway[side].bytes, sizeof(network.addr));
 	cf_prefix_mask(&network);
 	for (unsigned int i = 0; i < 2; i++) {
 		struct cf_prefix host = {.family = ends[i]->family,
@@ -220,14 +220,14 @@ static int on_link(const struct lab_plan *plan, enum lab_side side, char *error,
 				    "%s: the tester's address %s is not in the network of the "
 				    "gateway's %s/%u",
 				    names[side], lab_address_text(ends[i], text),
-				    side == LAB_OUTSIDE ? plan->o.gateway_outside
-							: plan->o.gateway_inside,
+				    side == LAB_OUTSIDE ? setup->o.gateway_outside
+							: setup->o.gateway_inside,
 				    network.len);
 	}
-	if (lab_address_distance(&plan->tester[side], &plan->gateway[side]) <
-	    plan->n_addresses[side])
+	if (lab_address_distance(&setup->tester[side], &setup->gateway[side]) <
+	    setup->n_addresses[side])
 		return fail(error, size, "%s: %s is an address of the tester and of the gateway",
-			    names[side], lab_address_text(&plan->gateway[side], text));
+			    names[side], lab_address_text(&setup->gateway[side], text));
 	return 0;
 }
 
@@ -255,41 +255,41 @@ static int numbers(const struct lab_tester_options *o, char *error, unsigned int
 	return 0;
 }
 
-int lab_plan_make(struct lab_plan *plan, const struct lab_tester_options *o, char *error,
-		  unsigned int size)
+int lab_setup_make(struct lab_setup *setup, const struct lab_tester_options *o, char *error,
+		   unsigned int size)
 {
 	uint8_t family = o->inner_ipv6 ? AF_INET6 : AF_INET;
 	int rc;
 
-	memset(plan, 0, sizeof(*plan));
-	plan->o = *o;
-	fill_in(&plan->o);
-	o = &plan->o;
+	memset(setup, 0, sizeof(*setup));
+	setup->o = *o;
+	fill_in(&setup->o);
+	o = &setup->o;
 	rc = numbers(o, error, size);
 	if (rc == 0)
-		rc = address(&plan->gateway[LAB_OUTSIDE], &plan->prefix_len[LAB_OUTSIDE],
+		rc = address(&setup->gateway[LAB_OUTSIDE], &setup->prefix_len[LAB_OUTSIDE],
 			     o->gateway_outside, "the gateway's outside", error, size);
 	if (rc == 0)
-		rc = address(&plan->tester[LAB_OUTSIDE], NULL, o->tester_outside,
+		rc = address(&setup->tester[LAB_OUTSIDE], NULL, o->tester_outside,
 			     "the tester's outside", error, size);
 	if (rc == 0)
-		rc = address(&plan->gateway[LAB_INSIDE], &plan->prefix_len[LAB_INSIDE],
+		rc = address(&setup->gateway[LAB_INSIDE], &setup->prefix_len[LAB_INSIDE],
 			     o->gateway_inside, "the gateway's inside", error, size);
 	if (rc == 0)
-		rc = address(&plan->tester[LAB_INSIDE], NULL, o->tester_inside,
+		rc = address(&setup->tester[LAB_INSIDE], NULL, o->tester_inside,
 			     "the tester's inside", error, size);
-	if (rc == 0 && plan->gateway[LAB_INSIDE].family != family)
+	if (rc == 0 && setup->gateway[LAB_INSIDE].family != family)
 		rc = fail(error, size, "inside addresses and inner packets are not of one family");
-	plan->n_addresses[LAB_OUTSIDE] = o->outside_addresses;
-	plan->n_addresses[LAB_INSIDE] = 1;
+	setup->n_addresses[LAB_OUTSIDE] = o->outside_addresses;
+	setup->n_addresses[LAB_INSIDE] = 1;
 	for (int side = LAB_OUTSIDE; rc == 0 && side < LAB_SIDES; side++)
-		rc = on_link(plan, (enum lab_side)side, error, size);
-	return rc == 0 ? gateway_key(plan, error, size) : rc;
+		rc = on_link(setup, (enum lab_side)side, error, size);
+	return rc == 0 ? gateway_key(setup, error, size) : rc;
 }
 
 int lab_tester_check(const struct lab_tester_options *o, char *error, unsigned int error_size)
 {
-	struct lab_plan plan;
+	struct lab_setup setup;
 
-	return lab_plan_make(&plan, o, error, error_size);
+	return lab_setup_make(&setup, o, error, error_size);
 }
