@@ -62,13 +62,14 @@ def what_does_not_fit_together():
 
 def configurations():
     expect_wrong("wgdp, wg, linux or key", "--config", "vpp")
-    for kind, has in {"wgdp": "allowed-ips", "wg": "[Peer]", "linux": "ip "}.items():
-        done = run("rfc2544", "--config", kind, "--peers", "3")
+    expect_wrong("private key", "--config", "wgdp")
+    for kind, has in {"wgdp": "allowed-ips", "wg": "[Peer]", "linux": "ip ", "key": "="}.items():
+        line = ["--config", kind, "--peers", "3", "--private-key-file", "wg0.key"]
+        done = run("rfc2544", *line)
         assert done.returncode == 0 and not done.stderr, done
         assert has in done.stdout, (kind, done.stdout)
-        again = run("rfc2544", "--config", kind, "--peers", "3")
-        other = run("rfc2544", "--config", kind, "--peers", "3", "--seed", "2")
-        assert done.stdout == again.stdout != other.stdout, kind
+        assert done.stdout == run("rfc2544", *line).stdout != run("rfc2544", *line, "--seed",
+                                                                   "2").stdout, kind
     done = run("rfc2544", "--config", "wg", "--peers", "3")
     assert done.stdout.count("[Peer]") == 3, done.stdout
 
