@@ -79,7 +79,7 @@ static void print_throughput(const json_t *e)
 	       text(e, "goal"), real(e, "pps"), real(e, "lower"), real(e, "upper"),
 	       100 * real(e, "width"), 100 * real(e, "loss_goal"), meaning(text(e, "ended")));
 	printf("%18s trials of %g s: within the goal %.0f of %.0f at the lower rate, %.0f of %.0f "
-	       "at the upper one;\n%18s %.0f trials in all, %.0f s\n",
+	       "at the upper one;\n%18s %.0f trials more, %.0f s of offering\n",
 	       "", real(e, "trial_seconds"), real(e, "lower_good"),
 	       real(e, "lower_good") + real(e, "lower_bad"), real(e, "upper_good"),
 	       real(e, "upper_good") + real(e, "upper_bad"), "", real(e, "trials"),

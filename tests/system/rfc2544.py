@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""wgdp-bench rfc2544 against wgdp: every method, both ways, over ports in memory. That they run, and
-that what they say fits together; never how fast anything is. The tester itself: lab.py."""
+"""wgdp-bench rfc2544 against wgdp: every method, both ways, over ports in memory. That they run,
+and that what they say fits together; never how fast anything is. The tester itself: lab.py."""
 import json
 import os
 import signal

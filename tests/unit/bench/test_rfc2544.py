@@ -68,8 +68,10 @@ def configurations():
         done = run("rfc2544", *line)
         assert done.returncode == 0 and not done.stderr, done
         assert has in done.stdout, (kind, done.stdout)
-        assert done.stdout == run("rfc2544", *line).stdout != run("rfc2544", *line, "--seed",
-                                                                   "2").stdout, kind
+        assert done.stdout == run("rfc2544", *line).stdout, kind
+        # The script has no keys: they are in what it gives to wg.
+        other = run("rfc2544", *line, "--seed", "2").stdout
+        assert (other == done.stdout) == (kind == "linux"), (kind, other)
     done = run("rfc2544", "--config", "wg", "--peers", "3")
     assert done.stdout.count("[Peer]") == 3, done.stdout
 
