@@ -1,6 +1,7 @@
 /*
- * wgdp-bench: measures parts of wgdp in memory, on one CPU, without a NIC. This file: the command
- * line. What is measured: a file per subcommand. How results are printed: report.c.
+ * wgdp-bench: measures parts of wgdp in memory, on one CPU, without a NIC; rfc2544, a whole gateway
+ * from outside, has a command line of its own (lab/). This file: the command line. What is
+ * measured: a file per subcommand. How results are printed: report.c.
  */
 #include <errno.h>
 #include <getopt.h>

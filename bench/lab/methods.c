@@ -137,7 +137,10 @@ static double top_wanted(const struct lab_run *r, const char **limit)
 		*limit = "line";
 		pps = r->line_pps;
 	}
-	return pps > 0 ? pps : LAB_UNKNOWN_PPS;
+	if (pps > 0)
+		return pps;
+	*limit = "none";
+	return LAB_UNKNOWN_PPS;
 }
 
 /* Down from there, until the tester holds the rate. */

@@ -66,7 +66,7 @@ int lab_bulk(struct lab_run *r)
 
 		t.bulk_pps = pdr * percents[i] / 100;
 		if (r->bulk_line_pps > 0)
-			t.bulk_pps = fmin(t.bulk_pps, r->bulk_line_pps);
+			t.bulk_pps = fmin(t.bulk_pps, fmax(r->bulk_line_pps - thin, 0));
 		snprintf(r->what, sizeof(r->what), "beside %.0f packets/s", t.bulk_pps);
 		rc = one(r, &t, &entry);
 		json_object_set_new(entry, "percent", json_real(percents[i]));

@@ -38,6 +38,8 @@ static const struct lab_option options[] = {
 	 "where searches begin (what line or tester can)"},
 	{"trial-seconds", LAB_REAL, AT(settings.trial_seconds), 0.05, 86400,
 	 "of a full trial (10)"},
+	{"settle-seconds", LAB_REAL, AT(settings.settle_seconds), 0.01, 60,
+	 "without a packet, until what is missing is lost (0.2)"},
 	{"seconds", LAB_REAL, AT(settings.seconds), 0.05, 30 * 86400.0, "of a soak (600)"},
 	{"repeat", LAB_UINT, AT(settings.repeat), 1, 1000, "trials at a rate, and bursts (3)"},
 	{"loss", LAB_PERCENT, AT(settings.loss), 0.0001, 50, "percent that PDR may lose (0.5)"},
@@ -257,6 +259,5 @@ json_t *lab_command_json(const struct lab_command *c)
 	json_object_set_new(j, "methods", methods);
 	json_object_set_new(j, "ways", ways);
 	json_object_set_new(j, "sizes", sizes);
-	json_object_set_new(j, "settle_seconds", json_real(c->settings.settle_seconds));
 	return j;
 }

@@ -4,6 +4,8 @@
 
 #include "bench/lab/rfc2544.h"
 
+#define LATENCY_AT 32 /* columns before those of the latency */
+
 static double real(const json_t *e, const char *name)
 {
 	return json_number_value(json_object_get(e, name));
@@ -34,23 +36,52 @@ static void print_end(const json_t *e)
 		     : "");
 }
 
+/* Of a percentile that so few packets do not tell from the maximum nothing is said. */
+static const struct {
+	const char *name, *head;
+	double packets; /* that it takes */
+} columns[] = {{"min", "min", 1},	  {"mean", "mean", 1},	       {"p50", "p50", 2},
+	       {"p90", "p90", 10},	  {"p99", "p99", 100},	       {"p99_9", "p99.9", 1e3},
+	       {"p99_99", "p99.99", 1e4}, {"p99_999", "p99.999", 1e5}, {"max", "max", 1}};
+
+#define N_COLUMNS (sizeof(columns) / sizeof(columns[0]))
+
 static void print_latency(const json_t *e)
 {
-	static const char *const names[] = {"min",   "mean",   "p50",	  "p90", "p99",
-					    "p99_9", "p99_99", "p99_999", "max"};
 	const json_t *l = json_object_get(e, "latency");
 
-	for (unsigned int i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		printf(" %8.1f", real(l, names[i]) / 1000);
+	for (unsigned int i = 0; i < N_COLUMNS; i++) {
+		if (real(l, "n") < columns[i].packets)
+			printf(" %8s", "-");
+		else
+			printf(" %8.1f", real(l, columns[i].name) / 1000);
+	}
 }
 
-#define LATENCY_HEAD "min     mean      p50      p90      p99    p99.9   p99.99  p99.999      max"
+static void print_head(const char *head, bool latency)
+{
+	printf("\n%-*s", latency ? LATENCY_AT : 0, head);
+	for (unsigned int i = 0; latency && i < N_COLUMNS; i++)
+		printf(" %8s", columns[i].head);
+	putchar('\n');
+}
 
 /* ---- a row of each method ---- */
 
 static void print_top(const json_t *e)
 {
-	printf(" %12.0f packets/s, by %s\n", real(e, "pps"), text(e, "limit"));
+	static const struct {
+		const char *limit, *text;
+	} all[] = {{"asked", ", by --max-rate"},
+		   {"line", ": what the line takes"},
+		   {"tester", ": what the tester can"},
+		   {"none", ""}};
+
+	printf(" %12.0f packets/s", real(e, "pps"));
+	for (unsigned int i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		if (strcmp(text(e, "limit"), all[i].limit) == 0)
+			puts(all[i].text);
+	}
 }
 
 static const char *meaning(const char *ended)
@@ -129,9 +160,9 @@ static void print_soak(const json_t *e)
 
 	json_array_foreach (intervals, i, interval)
 		lossy += real(interval, "lost") > 0;
-	printf(" %.0f packets/s for %.1f s: lost %.0f of %.0f, in %u of %zu intervals\n%14s us:",
+	printf(" %.0f packets/s for %.1f s: lost %.0f of %.0f, in %u of %zu intervals\n%*s",
 	       real(e, "pps"), real(e, "seconds"), real(e, "lost"), real(e, "sent"), lossy,
-	       json_array_size(intervals), "");
+	       json_array_size(intervals), LATENCY_AT, "");
 	print_latency(e);
 	print_end(e);
 }
@@ -139,16 +170,20 @@ static void print_soak(const json_t *e)
 static void print_reconfiguration(const json_t *e)
 {
 	printf(" blocked for %.3f ms, longest gap %.3f ms (%.3f ms without), lost %.0f at %.0f "
-	       "packets/s; the command took %.1f s, status %.0f",
+	       "packets/s; the command took %.1f s, status %.0f%s\n",
 	       1e3 * real(e, "blocked_seconds"), 1e3 * real(e, "longest_gap_seconds"),
 	       1e3 * real(e, "still_longest_gap_seconds"), real(e, "lost"), real(e, "pps"),
-	       real(e, "command_seconds"), real(e, "exit_status"));
-	print_end(e);
+	       real(e, "command_seconds"), real(e, "exit_status"),
+	       json_is_true(json_object_get(e, "valid"))
+		       ? ""
+		       : "  NOT VALID: the command did not run and end within the trial, or the "
+			 "tester "
+			 "was short of the rate");
 }
 
 static void print_bulk(const json_t *e)
 {
-	printf(" %15.0f", real(e, "bulk_pps"));
+	printf(" %17.0f", real(e, "bulk_pps"));
 	print_latency(e);
 	print_end(e);
 }
@@ -161,17 +196,18 @@ static void print_skipped(const json_t *e)
 static const struct {
 	const char *name, *head;
 	void (*row)(const json_t *e);
+	bool latency; /* has its columns */
 } tables[] = {
-	{"top", "the greatest rate offered", print_top},
-	{"throughput", "throughput", print_throughput},
-	{"loss", "loss by rate", print_loss},
-	{"back-to-back", "longest burst without loss", print_bursts},
-	{"latency", "latency, us          packets/s      " LATENCY_HEAD, print_latencies},
-	{"recovery", "recovery after overload", print_recovery},
-	{"soak", "soak                      " LATENCY_HEAD, print_soak},
-	{"reconfiguration", "reconfiguration", print_reconfiguration},
-	{"bulk", "latency, us, beside bulk packets/s " LATENCY_HEAD, print_bulk},
-	{"skipped", "left out", print_skipped},
+	{"top", "the greatest rate offered", print_top, false},
+	{"throughput", "throughput", print_throughput, false},
+	{"loss", "loss by rate", print_loss, false},
+	{"back-to-back", "longest burst without loss", print_bursts, false},
+	{"latency", "latency, us, at      packets/s", print_latencies, true},
+	{"recovery", "recovery after overload", print_recovery, false},
+	{"soak", "soak, us", print_soak, true},
+	{"reconfiguration", "reconfiguration", print_reconfiguration, false},
+	{"bulk", "latency, us, beside   packets/s", print_bulk, true},
+	{"skipped", "left out", print_skipped, false},
 };
 
 void lab_table_print(const json_t *whole)
@@ -184,7 +220,7 @@ void lab_table_print(const json_t *whole)
 		const json_t *list = json_object_get(results, tables[i].name);
 
 		if (list)
-			printf("\n%s\n", tables[i].head);
+			print_head(tables[i].head, tables[i].latency);
 		json_array_foreach (list, k, entry) {
 			print_load(entry);
 			tables[i].row(entry);

@@ -157,6 +157,23 @@ static void loss_by_rate(void **state)
 	lab_run_free(&r);
 }
 
+/* Where neither user nor line say what is most, it is of interest what is around PDR. */
+static void loss_around_pdr(void **state)
+{
+	struct simulated s = {.limit_pps = 1e6, .random = 1};
+	struct lab_run r = run_of(&s);
+
+	r.settings.max_rate = 0;
+	r.found.top = 4e7;
+	r.found.pdr = 1e6;
+	assert_int_equal(run(&r, "loss"), 0);
+	assert_true(real(entry(&r, "loss", 0), "pps") == 2e6);
+	r.line_pps = 4e7;
+	assert_int_equal(run(&r, "loss"), 0);
+	assert_true(real(entry(&r, "loss", 10), "pps") == 4e7);
+	lab_run_free(&r);
+}
+
 /* A rate that the tester cannot hold is no loss of the gateway. */
 static void short_of_rate_is_not_valid(void **state)
 {
@@ -359,7 +376,7 @@ static void bulk(void **state)
 	json_t *alone, *beside;
 
 	r.found.pdr = 1e6;
-	r.bulk_line_pps = 1.1e6;
+	r.bulk_line_pps = 1.11e6;
 	assert_int_equal(run(&r, "bulk"), 0);
 	assert_int_equal(entries(&r, "bulk"), 4);
 	alone = entry(&r, "bulk", 0);
@@ -435,6 +452,7 @@ int main(void)
 		cmocka_unit_test(top_is_the_lines),
 		cmocka_unit_test(no_top),
 		cmocka_unit_test(loss_by_rate),
+		cmocka_unit_test(loss_around_pdr),
 		cmocka_unit_test(short_of_rate_is_not_valid),
 		cmocka_unit_test(back_to_back),
 		cmocka_unit_test(back_to_back_without_limit),

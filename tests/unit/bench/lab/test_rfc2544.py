@@ -89,7 +89,7 @@ def the_tester_is_said_to_be_the_limit():
     assert got["results"]["top"][0]["limit"] == "tester", got["results"]["top"]
     assert got["results"]["throughput"][0]["ended"] == "max"
     table = rfc2544(gateway="limit=1e9,tester=3e5").stdout
-    assert "by tester" in table and "the gateway may do more" in table, table
+    assert "what the tester can" in table and "the gateway may do more" in table, table
 
 
 def interrupted():
@@ -143,7 +143,7 @@ def tables():
     done = rfc2544("--method", ALL, "--during", "true", "--size", "64,imix", "--seconds", "30")
     assert done.returncode == 0, done
     for head in ("throughput", "loss by rate", "longest burst", "latency, us", "recovery",
-                 "soak", "reconfiguration", "beside bulk"):
+                 "soak", "reconfiguration", "beside "):
         assert head in done.stdout, (head, done.stdout)
     assert " imix encrypt" in done.stdout and "NDR" in done.stdout
 
