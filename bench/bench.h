@@ -99,5 +99,7 @@ int bench_workers(const struct bench_options *o); /* path, if there are numbers 
 int bench_crypto(const struct bench_options *o);
 int bench_timing(const struct bench_options *o);
 int bench_lookup(const struct bench_options *o);
+/* With a command line of its own (argv[0]: "rfc2544"); lab/rfc2544.c. */
+int bench_rfc2544(int argc, char **argv);
 
 #endif

@@ -41,19 +41,11 @@ void lab_run_free(struct lab_run *r)
 	r->trials = r->results = NULL;
 }
 
-void lab_result_free(struct lab_result *result)
-{
-	for (unsigned int i = 0; i < LAB_WAYS; i++) {
-		lab_histogram_free(&result->way[i].latency);
-		lab_histogram_free(&result->bulk[i].latency);
-	}
-}
-
 /* ---- trials ---- */
 
 struct lab_trial lab_trial_at(const struct lab_run *r, double pps, double seconds)
 {
-	struct lab_trial t = {.seconds = seconds, .settle_seconds = r->plan.settle_seconds};
+	struct lab_trial t = {.seconds = seconds, .settle_seconds = r->settings.settle_seconds};
 
 	for (unsigned int i = 0; i < LAB_WAYS; i++) {
 		if (r->ways & LAB_WAY(i))
@@ -138,20 +130,23 @@ struct lab_sums lab_sum(const struct lab_counts way[LAB_WAYS])
 
 static double top_wanted(const struct lab_run *r, const char **limit)
 {
-	double pps = r->plan.max_rate;
+	double pps = r->settings.max_rate;
 
 	*limit = "asked";
 	if (pps == 0 || (r->line_pps > 0 && pps > r->line_pps)) {
 		*limit = "line";
 		pps = r->line_pps;
 	}
-	return pps > 0 ? pps : LAB_UNKNOWN_PPS;
+	if (pps > 0)
+		return pps;
+	*limit = "none";
+	return LAB_UNKNOWN_PPS;
 }
 
 /* Down from there, until the tester holds the rate. */
 static int measure_top(struct lab_run *r, const char *limit, double pps)
 {
-	double seconds = lab_search_first_seconds(r->plan.trial_seconds);
+	double seconds = lab_search_first_seconds(r->settings.trial_seconds);
 
 	for (unsigned int i = 0; i < TOP_TRIES; i++) {
 		struct lab_trial t = lab_trial_at(r, pps, seconds);
@@ -213,7 +208,7 @@ int lab_run_skip(struct lab_run *r, const char *why)
 
 double lab_run_rate(struct lab_run *r, double found, double share)
 {
-	double pps = (r->plan.rate > 0 ? r->plan.rate : found) * share;
+	double pps = (r->settings.rate > 0 ? r->settings.rate : found) * share;
 
 	if (pps > 0)
 		return pps;

@@ -25,7 +25,7 @@
 #define LAB_WAY_BOTH	(LAB_WAY(LAB_ENCRYPT) | LAB_WAY(LAB_DECRYPT))
 
 /* What the user asked for. Rates are of one way. */
-struct lab_plan {
+struct lab_settings {
 	double rate;	 /* instead of a found one; 0: as found */
 	double max_rate; /* of searches; 0: what the line takes, or the tester */
 	double seconds;	 /* of a soak */
@@ -49,7 +49,7 @@ struct lab_run {
 	/* Set by the caller. */
 	lab_trial_fn trial;
 	void *tester;
-	struct lab_plan plan;
+	struct lab_settings settings;
 	void (*progress)(const char *text); /* NULL: none */
 	/* Arrays and objects of the JSON; made by lab_run_init(). */
 	json_t *trials, *results;

@@ -11,22 +11,21 @@
 #define THIN_MAX   10000.0
 
 /* Adds a trial's loss and latencies; the entry is there too if it was interrupted. */
-static int one(struct lab_run *r, const struct lab_trial *t, const char *name, double value)
+static int one(struct lab_run *r, const struct lab_trial *t, json_t **entry)
 {
 	struct lab_result result;
 	int rc = lab_run_held_trial(r, t, &result);
 
+	*entry = NULL;
 	if (rc == 0 || result.interrupted) {
-		json_t *entry = lab_result_add(r);
-		double pps = fmax(t->load[LAB_ENCRYPT].pps, t->load[LAB_DECRYPT].pps);
-
-		json_object_set_new(entry, "pps", json_real(pps));
-		json_object_set_new(entry, name, json_real(value));
-		if (lab_sum(result.bulk).sent || t->bulk_pps > 0)
-			json_object_set_new(entry, "bulk_loss",
-					    json_real(lab_sum(result.bulk).loss));
-		lab_result_loss(entry, &result);
-		lab_result_latency(entry, result.way);
+		*entry = lab_result_add(r);
+		json_object_set_new(
+			*entry, "pps",
+			json_real(fmax(t->load[LAB_ENCRYPT].pps, t->load[LAB_DECRYPT].pps)));
+		json_object_set_new(*entry, "bulk_pps", json_real(t->bulk_pps));
+		json_object_set_new(*entry, "bulk_loss", json_real(lab_sum(result.bulk).loss));
+		lab_result_loss(*entry, &result);
+		lab_result_latency(*entry, result.way);
 	}
 	lab_result_free(&result);
 	return rc;
@@ -42,10 +41,12 @@ int lab_latency(struct lab_run *r)
 		return 0;
 	for (unsigned int i = 0; i < sizeof(percents) / sizeof(percents[0]) && rc == 0; i++) {
 		double pps = i == 0 ? fmin(LAB_IDLE_PPS, pdr) : pdr * percents[i] / 100;
-		struct lab_trial t = lab_trial_at(r, pps, r->plan.trial_seconds);
+		struct lab_trial t = lab_trial_at(r, pps, r->settings.trial_seconds);
+		json_t *entry;
 
 		snprintf(r->what, sizeof(r->what), "at %g %%", percents[i]);
-		rc = one(r, &t, "percent", percents[i]);
+		rc = one(r, &t, &entry);
+		json_object_set_new(entry, "percent", json_real(percents[i]));
 	}
 	return rc;
 }
@@ -60,13 +61,15 @@ int lab_bulk(struct lab_run *r)
 		return 0;
 	thin = fmin(fmax(THIN_SHARE * pdr, LAB_IDLE_PPS), THIN_MAX);
 	for (unsigned int i = 0; i < sizeof(percents) / sizeof(percents[0]) && rc == 0; i++) {
-		struct lab_trial t = lab_trial_at(r, thin, r->plan.trial_seconds);
+		struct lab_trial t = lab_trial_at(r, thin, r->settings.trial_seconds);
+		json_t *entry;
 
 		t.bulk_pps = pdr * percents[i] / 100;
 		if (r->bulk_line_pps > 0)
-			t.bulk_pps = fmin(t.bulk_pps, r->bulk_line_pps);
+			t.bulk_pps = fmin(t.bulk_pps, fmax(r->bulk_line_pps - thin, 0));
 		snprintf(r->what, sizeof(r->what), "beside %.0f packets/s", t.bulk_pps);
-		rc = one(r, &t, "bulk_pps", t.bulk_pps);
+		rc = one(r, &t, &entry);
+		json_object_set_new(entry, "percent", json_real(percents[i]));
 	}
 	return rc;
 }

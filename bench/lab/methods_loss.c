@@ -7,19 +7,29 @@
 
 #include "bench/lab/methods.h"
 
+#define LOSS_OF_PDR	2 /* where neither the user nor a line says what is most */
 #define LOSS_STEPS	10
 #define BURST_MAX_S	2.0  /* RFC 9004: the length of a trial */
 #define BURST_FIRST	64   /* packets */
 #define BURST_PRECISION 0.01 /* of its length */
 #define BURST_SLACK_S	0.5  /* what a burst may take longer, before it is given up */
 
+/* What the tester can may be far more than any gateway. */
+static double greatest(const struct lab_run *r)
+{
+	if (r->settings.max_rate == 0 && r->line_pps == 0 && r->found.pdr > 0)
+		return fmin(r->found.top, LOSS_OF_PDR * r->found.pdr);
+	return r->found.top;
+}
+
 int lab_loss(struct lab_run *r)
 {
 	int rc = lab_run_top(r);
+	double top = greatest(r);
 
 	for (unsigned int i = LOSS_STEPS; i > 0 && rc == 0; i--) {
-		double pps = r->found.top * i / LOSS_STEPS;
-		struct lab_trial t = lab_trial_at(r, pps, r->plan.trial_seconds);
+		double pps = top * i / LOSS_STEPS;
+		struct lab_trial t = lab_trial_at(r, pps, r->settings.trial_seconds);
 		struct lab_result result;
 		json_t *entry;
 
@@ -134,10 +144,10 @@ int lab_back_to_back(struct lab_run *r)
 	b.pps = r->found.top;
 	b.max = (uint64_t)fmax(b.pps * BURST_MAX_S, 1);
 	b.all = json_array();
-	for (unsigned int i = 0; i < r->plan.repeat && rc == 0; i++) {
+	for (unsigned int i = 0; i < r->settings.repeat && rc == 0; i++) {
 		uint64_t packets;
 
-		snprintf(r->what, sizeof(r->what), "%u of %u", i + 1, r->plan.repeat);
+		snprintf(r->what, sizeof(r->what), "%u of %u", i + 1, r->settings.repeat);
 		rc = longest(r, &b, &packets);
 		if (rc == 0)
 			count(&b, packets);

@@ -55,9 +55,9 @@ static void add(struct lab_run *r, const struct lab_trial *t, const struct lab_d
 
 int lab_reconfiguration(struct lab_run *r)
 {
-	double pps = lab_run_rate(r, r->found.ndr, r->plan.rate > 0 ? 1 : RATE_SHARE);
-	struct lab_trial t = lab_trial_at(r, pps, r->plan.trial_seconds);
-	struct lab_during d = {.command = r->plan.during, .cpus = r->plan.cpus};
+	double pps = lab_run_rate(r, r->found.ndr, r->settings.rate > 0 ? 1 : RATE_SHARE);
+	struct lab_trial t = lab_trial_at(r, pps, r->settings.trial_seconds);
+	struct lab_during d = {.command = r->settings.during, .cpus = r->settings.cpus};
 	struct lab_result result;
 	struct lab_sums still;
 	int rc;

@@ -67,9 +67,9 @@ int lab_throughput(struct lab_run *r)
 	struct lab_search s = {.measure = measure,
 			       .ctx = r,
 			       .min_pps = LAB_MIN_PPS,
-			       .width = r->plan.width,
-			       .seconds = r->plan.trial_seconds,
-			       .repeat = r->plan.repeat};
+			       .width = r->settings.width,
+			       .seconds = r->settings.trial_seconds,
+			       .repeat = r->settings.repeat};
 	struct lab_found found;
 	int rc = lab_run_top(r);
 
@@ -84,9 +84,9 @@ int lab_throughput(struct lab_run *r)
 	add(r, &s, "NDR", 0, &found, rc);
 	r->found.ndr = rc == 0 ? found.lower.pps : 0;
 	if (rc == 0) {
-		snprintf(r->what, sizeof(r->what), "with %g %% loss", 100 * r->plan.loss);
-		rc = lab_search_goal(&s, r->plan.loss, &found);
-		add(r, &s, "PDR", r->plan.loss, &found, rc);
+		snprintf(r->what, sizeof(r->what), "with %g %% loss", 100 * r->settings.loss);
+		rc = lab_search_goal(&s, r->settings.loss, &found);
+		add(r, &s, "PDR", r->settings.loss, &found, rc);
 		r->found.pdr = rc == 0 ? found.lower.pps : 0;
 	}
 	r->found.searched = true;

@@ -30,7 +30,7 @@ struct recovery {
 /* What is still in the gateway when it ends is neither waited for nor lost. */
 static int overload(struct lab_run *r, struct recovery *x)
 {
-	struct lab_trial t = lab_trial_at(r, x->over_pps, r->plan.trial_seconds);
+	struct lab_trial t = lab_trial_at(r, x->over_pps, r->settings.trial_seconds);
 	struct lab_result result;
 	int rc;
 
@@ -85,7 +85,8 @@ int lab_recovery(struct lab_run *r)
 	if (rc == 0 || rc == -EINTR) {
 		entry = lab_result_add(r);
 		json_object_set_new(entry, "overload_pps", json_real(x.over_pps));
-		json_object_set_new(entry, "overload_seconds", json_real(r->plan.trial_seconds));
+		json_object_set_new(entry, "overload_seconds",
+				    json_real(r->settings.trial_seconds));
 		json_object_set_new(entry, "overload_loss", json_real(x.begun_loss));
 		json_object_set_new(entry, "pps", json_real(x.pps));
 		json_object_set_new(entry, "slice_seconds", json_real(SLICE_S));
@@ -142,14 +143,14 @@ static void add_interval(struct soak *s, const struct lab_result *result, double
 /* What an interrupted interval has measured counts as well: a soak is often ended by hand. */
 static int interval(struct lab_run *r, struct soak *s, double pps)
 {
-	double left = r->plan.seconds - s->seconds;
-	struct lab_trial t = lab_trial_at(r, pps, fmin(r->plan.trial_seconds, left));
+	double left = r->settings.seconds - s->seconds;
+	struct lab_trial t = lab_trial_at(r, pps, fmin(r->settings.trial_seconds, left));
 	struct lab_result result;
 	double seconds;
 	int rc;
 
-	snprintf(r->what, sizeof(r->what), "%.0f of %.0f s, %llu lost", s->seconds, r->plan.seconds,
-		 (unsigned long long)s->lost);
+	snprintf(r->what, sizeof(r->what), "%.0f of %.0f s, %llu lost", s->seconds,
+		 r->settings.seconds, (unsigned long long)s->lost);
 	rc = lab_run_trial(r, &t, &result);
 	seconds = fmax(result.way[LAB_ENCRYPT].seconds, result.way[LAB_DECRYPT].seconds);
 	if (rc == 0)
@@ -162,7 +163,7 @@ static int interval(struct lab_run *r, struct soak *s, double pps)
 
 int lab_soak(struct lab_run *r)
 {
-	double pps = lab_run_rate(r, r->found.ndr, r->plan.rate > 0 ? 1 : SOAK_SHARE);
+	double pps = lab_run_rate(r, r->found.ndr, r->settings.rate > 0 ? 1 : SOAK_SHARE);
 	struct soak s = {.valid = true};
 	json_t *entry;
 	int rc;
@@ -175,7 +176,7 @@ int lab_soak(struct lab_run *r)
 		return rc;
 	}
 	s.intervals = json_array();
-	while (rc == 0 && s.seconds < r->plan.seconds)
+	while (rc == 0 && s.seconds < r->settings.seconds)
 		rc = interval(r, &s, pps);
 	entry = lab_result_add(r);
 	json_object_set_new(entry, "pps", json_real(pps));

@@ -143,14 +143,6 @@ int lab_tester_open(const struct lab_tester_options *o, struct lab_tester **out,
 	return rc;
 }
 
-void lab_result_free(struct lab_result *r)
-{
-	for (unsigned int way = 0; way < LAB_WAYS; way++) {
-		lab_histogram_free(&r->way[way].latency);
-		lab_histogram_free(&r->bulk[way].latency);
-	}
-}
-
 void lab_tester_close(struct lab_tester *t)
 {
 	if (!t)

@@ -14,17 +14,17 @@ static struct lab_run run_of(struct simulated *s)
 		.tester = s,
 		.ways = LAB_WAY(LAB_ENCRYPT),
 		.size = 64,
-		.plan = {.max_rate = 5e6,
-			 .seconds = 60,
-			 .trial_seconds = 10,
-			 .settle_seconds = 0.1,
-			 .repeat = 3,
-			 .loss = 0.005,
-			 .width = 0.005,
-			 .during = "true"},
+		.settings = {.max_rate = 5e6,
+			     .seconds = 60,
+			     .trial_seconds = 10,
+			     .settle_seconds = 0.1,
+			     .repeat = 3,
+			     .loss = 0.005,
+			     .width = 0.005,
+			     .during = "true"},
 	};
 
-	assert_int_equal(sched_getaffinity(0, sizeof(r.plan.cpus), &r.plan.cpus), 0);
+	assert_int_equal(sched_getaffinity(0, sizeof(r.settings.cpus), &r.settings.cpus), 0);
 	assert_int_equal(lab_run_init(&r), 0);
 	return r;
 }
@@ -105,7 +105,7 @@ static void top_is_the_testers(void **state)
 	struct simulated s = {.limit_pps = 1e9, .tester_pps = 3e5, .random = 1};
 	struct lab_run r = run_of(&s);
 
-	r.plan.max_rate = 0;
+	r.settings.max_rate = 0;
 	assert_int_equal(run(&r, "throughput"), 0);
 	assert_string_equal(text(entry(&r, "top", 0), "limit"), "tester");
 	assert_true(r.found.top > 2.9e5 && r.found.top < 3.02e5);
@@ -142,7 +142,7 @@ static void loss_by_rate(void **state)
 	struct simulated s = {.limit_pps = 1e6, .random = 1};
 	struct lab_run r = run_of(&s);
 
-	r.plan.max_rate = 2e6;
+	r.settings.max_rate = 2e6;
 	assert_int_equal(run(&r, "loss"), 0);
 	assert_int_equal(entries(&r, "loss"), 10);
 	for (unsigned int i = 0; i < 10; i++) {
@@ -154,6 +154,23 @@ static void loss_by_rate(void **state)
 		assert_true(yes(e, "valid"));
 		assert_true(real(e, "received_pps") <= 1.000001e6);
 	}
+	lab_run_free(&r);
+}
+
+/* Where neither user nor line say what is most, it is of interest what is around PDR. */
+static void loss_around_pdr(void **state)
+{
+	struct simulated s = {.limit_pps = 1e6, .random = 1};
+	struct lab_run r = run_of(&s);
+
+	r.settings.max_rate = 0;
+	r.found.top = 4e7;
+	r.found.pdr = 1e6;
+	assert_int_equal(run(&r, "loss"), 0);
+	assert_true(real(entry(&r, "loss", 0), "pps") == 2e6);
+	r.line_pps = 4e7;
+	assert_int_equal(run(&r, "loss"), 0);
+	assert_true(real(entry(&r, "loss", 10), "pps") == 4e7);
 	lab_run_free(&r);
 }
 
@@ -283,7 +300,7 @@ static void never_recovers(void **state)
 	struct simulated s = {.limit_pps = 1e6, .noise = 1, .random = 1};
 	struct lab_run r = run_of(&s);
 
-	r.plan.rate = 1e6;
+	r.settings.rate = 1e6;
 	assert_int_equal(run(&r, "recovery"), 0);
 	assert_false(yes(entry(&r, "recovery", 0), "recovered"));
 	lab_run_free(&r);
@@ -300,7 +317,7 @@ static void soak(void **state)
 	struct lab_run r = run_of(&s);
 	json_t *e, *intervals;
 
-	r.plan.seconds = 45;
+	r.settings.seconds = 45;
 	r.found.ndr = 1e6;
 	assert_int_equal(run(&r, "soak"), 0);
 	e = entry(&r, "soak", 0);
@@ -321,7 +338,7 @@ static void soak_interrupted(void **state)
 	struct lab_run r = run_of(&s);
 	json_t *e;
 
-	r.plan.rate = 1e5;
+	r.settings.rate = 1e5;
 	assert_int_equal(run(&r, "soak"), -EINTR);
 	e = entry(&r, "soak", 0);
 	assert_true(real(e, "seconds") == 25 && real(e, "sent") == 25e5);
@@ -359,7 +376,7 @@ static void bulk(void **state)
 	json_t *alone, *beside;
 
 	r.found.pdr = 1e6;
-	r.bulk_line_pps = 1.1e6;
+	r.bulk_line_pps = 1.11e6;
 	assert_int_equal(run(&r, "bulk"), 0);
 	assert_int_equal(entries(&r, "bulk"), 4);
 	alone = entry(&r, "bulk", 0);
@@ -384,7 +401,7 @@ static void errors_and_interrupts(void **state)
 					.limit_pps = 1e6, .fail_with = -ENETDOWN, .random = 1};
 				struct lab_run r = run_of(&s);
 
-				r.plan.rate = 2e5;
+				r.settings.rate = 2e5;
 				*(way ? &s.fail_at : &s.interrupt_at) = at;
 				assert_int_equal(run(&r, lab_methods[i].name),
 						 way ? -ENETDOWN : -EINTR);
@@ -408,7 +425,7 @@ static void recorded(void **state)
 
 	r.size = 0;
 	r.ways = LAB_WAY(LAB_DECRYPT);
-	r.plan.max_rate = 100;
+	r.settings.max_rate = 100;
 	assert_int_equal(run(&r, "loss"), 0);
 	t = json_array_get(r.trials, 1);
 	assert_string_equal(text(t, "method"), "loss");
@@ -435,6 +452,7 @@ int main(void)
 		cmocka_unit_test(top_is_the_lines),
 		cmocka_unit_test(no_top),
 		cmocka_unit_test(loss_by_rate),
+		cmocka_unit_test(loss_around_pdr),
 		cmocka_unit_test(short_of_rate_is_not_valid),
 		cmocka_unit_test(back_to_back),
 		cmocka_unit_test(back_to_back_without_limit),
