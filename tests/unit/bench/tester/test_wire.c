@@ -2,9 +2,9 @@
  * What comes at the tester's ports, which are rings: what is put into one is received from it. ARP
  * and neighbour discovery, plain packets, sealed ones, the noise of others, and broken frames.
  */
+#include <netinet/icmp6.h>
 #include <sys/socket.h>
 
-#include <netinet/icmp6.h>
 #include <rte_arp.h>
 #include <rte_cycles.h>
 #include <rte_eal.h>
@@ -17,6 +17,7 @@
 
 static const uint8_t gateway_mac[6] = {2, 0, 0, 0, 0, 9};
 static struct rte_mempool *pool;
+static struct lab_port ports[LAB_SIDES]; /* opened once */
 static struct lab_tester t;
 static struct lab_result result;
 static uint64_t random_state = 11;
@@ -44,10 +45,10 @@ static void open_tester(bool ipv6)
 	t.tsc_hz = (double)rte_get_tsc_hz();
 	t.sealed_ipv6 = ipv6;
 	t.aead = cr_aead_new(NULL);
-	for (int side = LAB_OUTSIDE; side < LAB_SIDES; side++)
-		if (lab_port_open(&t.ports[side], (enum lab_side)side, &t.setup, pool, error,
-				  sizeof(error)) != 0)
-			fail_msg("%s", error);
+	for (int side = LAB_OUTSIDE; side < LAB_SIDES; side++) {
+		t.ports[side] = ports[side];
+		t.ports[side].setup = &t.setup;
+	}
 	for (int way = LAB_ENCRYPT; way < LAB_WAYS; way++) {
 		struct lab_stream *s = &t.streams[way][LAB_MAIN];
 
@@ -67,18 +68,6 @@ static void open_tester(bool ipv6)
 		memset(&noise, (int)i, sizeof(noise));
 		assert_true(lab_session_begin(&t.peers, p, &noise, index, index, true, t.now_ns));
 	}
-}
-
-static void close_tester(void)
-{
-	lab_peers_close(&t.peers);
-	for (int side = LAB_OUTSIDE; side < LAB_SIDES; side++)
-		lab_port_close(&t.ports[side]);
-	for (int way = LAB_ENCRYPT; way < LAB_WAYS; way++) {
-		lab_stream_close(&t.streams[way][LAB_MAIN]);
-		lab_histogram_free(&result.way[way].latency);
-	}
-	cr_aead_free(t.aead);
 }
 
 /* ---- frames ---- */
@@ -108,6 +97,21 @@ static bool take(enum lab_side side, struct frame *f)
 	memcpy(f->bytes, rte_pktmbuf_mtod(m, void *), f->n);
 	rte_pktmbuf_free(m);
 	return true;
+}
+
+static void close_tester(void)
+{
+	struct frame left;
+
+	lab_peers_close(&t.peers);
+	for (int side = LAB_OUTSIDE; side < LAB_SIDES; side++)
+		while (take((enum lab_side)side, &left))
+			continue;
+	for (int way = LAB_ENCRYPT; way < LAB_WAYS; way++) {
+		lab_stream_close(&t.streams[way][LAB_MAIN]);
+		lab_histogram_free(&result.way[way].latency);
+	}
+	cr_aead_free(t.aead);
 }
 
 static void write_ethernet(struct frame *f, const uint8_t to[6], uint16_t type)
@@ -473,6 +477,21 @@ static void sends(void **state)
 	}
 }
 
+static bool open_ports(void)
+{
+	static struct lab_setup setup;
+	struct lab_tester_options o = {.outside = "net_ring0", .inside = "net_ring1", .size = 64};
+	char error[300];
+	int rc = lab_setup_make(&setup, &o, error, sizeof(error));
+
+	for (int side = LAB_OUTSIDE; rc == 0 && side < LAB_SIDES; side++)
+		rc = lab_port_open(&ports[side], (enum lab_side)side, &setup, pool, error,
+				   sizeof(error));
+	if (rc != 0)
+		fprintf(stderr, "%s\n", error);
+	return rc == 0;
+}
+
 int main(void)
 {
 	static char *args[] = {"test",		 "--no-huge", "--no-shconf", "--no-pci",
@@ -493,7 +512,7 @@ int main(void)
 	if (rte_eal_init(9, args) < 0)
 		return EXIT_FAILURE;
 	pool = rte_pktmbuf_pool_create("p", 4095, 0, 0, 2400, SOCKET_ID_ANY);
-	if (!pool)
+	if (!pool || !open_ports())
 		return EXIT_FAILURE;
 	return UNIT_RUN(tests);
 }
