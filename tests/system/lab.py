@@ -8,9 +8,14 @@ import subprocess
 
 from lib import gateway, keys, net, process, tap, wggo
 
-RATE = 2000             # packets per second: a busy machine does that
+RATE = 400              # packets per second
 SECONDS = 1
+# A ring of that many holds what is offered in a trial. So a gateway that gets no CPU for a while
+# loses nothing; on a machine that is busier still a trial is repeated.
+QUEUE = 1024
+ATTEMPTS = 5
 SOON_SECONDS = 60
+WAYS = ("encrypt", "decrypt")
 SHORT = {"settle": 2, "seconds": SECONDS}
 
 
@@ -43,7 +48,14 @@ class Lab:
         return [json.loads(line) for line in done.stdout.splitlines()]
 
     def trial(self, **kwargs):
-        return self.trials(**kwargs)[0]
+        """A trial in which the tester had CPU enough to offer all, and the gateway to take it."""
+        for _ in range(ATTEMPTS):
+            result = self.trials(**kwargs)[0]
+            if all(result[way]["sent"] == result[way]["wanted"] and
+                   result[way]["longest_gap"] < SECONDS / 2 for way in WAYS):
+                break
+            self.t.comment(f"the machine is busy: {json.dumps(result)}")
+        return result
 
 
 class Gateway(gateway.Gateway):
@@ -63,8 +75,8 @@ class Gateway(gateway.Gateway):
 
 
 def expect_complete(counts, rate=RATE):
-    assert counts["wanted"] == rate * SECONDS, counts
-    assert counts["sent"] > 0 and counts["received"] == counts["sent"], counts
+    assert counts["sent"] == counts["wanted"] == rate * SECONDS, counts
+    assert counts["received"] == counts["sent"], counts
     for name in ("duplicates", "reordered", "corrupt", "strange"):
         assert counts[name] == 0, counts
     assert counts["latencies"] == counts["received"] and 0 < counts["p50_us"], counts
@@ -79,8 +91,8 @@ def memory(t, name, edit=lambda text: text, **kwargs):
     """A gateway with memory ports in a namespace of its own, and the tester at their other ends."""
     place = t.enter(net.Namespace(name))
     sockets = [t.path(f"{name}-{side}.sock") for side in ("outside", "inside")]
-    lab = Lab(t, place, outside=f"net_virtio_user0,path={sockets[0]}",
-              inside=f"net_virtio_user1,path={sockets[1]}", **kwargs)
+    lab = Lab(t, place, outside=f"net_virtio_user0,path={sockets[0]},queue_size={QUEUE}",
+              inside=f"net_virtio_user1,path={sockets[1]},queue_size={QUEUE}", **kwargs)
     gw = Gateway(t, place, lab, name, edit, outside_device=f"net_vhost0,iface={sockets[0]}",
                  inside_device=f"net_vhost1,iface={sockets[1]}")
     t.on_failure(gw.describe)
@@ -91,14 +103,18 @@ def memory(t, name, edit=lambda text: text, **kwargs):
 def both_ways(t):
     lab, gw = memory(t, "v4", peers=3, flows=7, size=200)
     with t.case("what is offered both ways at a low rate comes back, each packet once"):
-        results = lab.trials(encrypt=RATE, decrypt=RATE, trials=2)
-        assert len(results) == 2, results
-        for result in results:
-            expect_complete(result["encrypt"])
-            expect_complete(result["decrypt"])
-            expect_nothing(result["bulk_encrypt"])
-            assert result["driver"] == "net_virtio_user" and not result["interrupted"], result
+        result = lab.trial(encrypt=RATE, decrypt=RATE)
+        for way in WAYS:
+            expect_complete(result[way])
+            expect_nothing(result[f"bulk_{way}"])
+        assert result["driver"] == "net_virtio_user" and not result["interrupted"], result
         gw.expect_healthy()
+    with t.case("trials one after the other count for themselves"):
+        results = lab.trials(encrypt=RATE, decrypt=RATE, trials=3, seconds=0.2, idle=0.1)
+        assert len(results) == 3, results
+        for counts in (result[way] for result in results for way in WAYS):
+            assert 0 < counts["received"] <= counts["sent"] <= RATE // 5, counts
+            assert counts["strange"] == counts["corrupt"] == counts["duplicates"] == 0, counts
     with t.case("one way alone"):
         result = lab.trial(encrypt=RATE)
         expect_complete(result["encrypt"])
@@ -107,8 +123,8 @@ def both_ways(t):
         expect_complete(result["decrypt"])
         expect_nothing(result["encrypt"])
     with t.case("so many packets, and bulk beside them"):
-        result = lab.trial(encrypt=1e5, packets=300, bulk=100)
-        assert result["encrypt"]["sent"] == result["encrypt"]["received"] == 300, result
+        result = lab.trial(encrypt=1e5, packets=250, bulk=100)
+        assert result["encrypt"]["sent"] == result["encrypt"]["received"] == 250, result
         expect_complete(result["bulk_encrypt"], 100)
         expect_nothing(result["bulk_decrypt"])
     with t.case("IMIX"):
@@ -135,15 +151,16 @@ def both_ways(t):
 
 def interrupted(lab, gw):
     before = gw.counters()["totals"]["tx"]
-    child = lab.place.start(*lab.command(encrypt=RATE, seconds=SOON_SECONDS), text=True,
+    child = lab.place.start(*lab.command(encrypt=RATE, seconds=10 * SOON_SECONDS), text=True,
                             stdout=subprocess.PIPE)
-    process.wait_until(lambda: gw.counters()["totals"]["tx"] > before + 100, "packets flow")
+    process.wait_until(lambda: gw.counters()["totals"]["tx"] > before + 100, "packets flow",
+                       SOON_SECONDS)
     child.send_signal(signal.SIGINT)
     out, _ = child.communicate(timeout=SOON_SECONDS)
     result = json.loads(out)
     assert child.returncode == 0 and result["interrupted"], result
-    assert 0 < result["encrypt"]["sent"] == result["encrypt"]["received"], result
-    assert result["encrypt"]["wanted"] < RATE * SOON_SECONDS, result
+    assert 0 < result["encrypt"]["received"] <= result["encrypt"]["sent"], result
+    assert result["encrypt"]["wanted"] < RATE * 10 * SOON_SECONDS, result
 
 
 def version6(t):
@@ -164,7 +181,7 @@ def lossy(t):
                      peers=4, flows=8)
     with t.case("what the gateway drops is lost, and nothing else"):
         result = lab.trial(encrypt=RATE, decrypt=RATE)
-        for way in ("encrypt", "decrypt"):
+        for way in WAYS:
             counts = result[way]
             assert counts["received"] == counts["sent"] - RATE * SECONDS // 4, counts
             assert counts["corrupt"] == counts["duplicates"] == counts["reordered"] == 0, counts
