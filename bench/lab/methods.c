@@ -5,12 +5,14 @@
 #include "bench/lab/methods.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#define TOP_TRIES   12
-#define SHORT_TRIES 3
-#define TOP_MARGIN  0.98 /* below what the tester has just sent, so that it can hold it */
+#define SHORT_TRIES    3
+#define TOP_TRIES      12
+#define TOP_MARGIN     0.02
+#define TOP_MARGIN_MAX 0.5
 
 const struct lab_method lab_methods[] = {
 	{"throughput", lab_throughput, "greatest rate without loss (NDR) and with little (PDR)"},
@@ -143,10 +145,12 @@ static double top_wanted(const struct lab_run *r, const char **limit)
 	return LAB_UNKNOWN_PPS;
 }
 
-/* Down from there, until the tester holds the rate. */
+/* Down from there, until the tester holds the rate: to what it has just sent, and at each try more
+ * below that. */
 static int measure_top(struct lab_run *r, const char *limit, double pps)
 {
 	double seconds = lab_search_first_seconds(r->settings.trial_seconds);
+	double margin = TOP_MARGIN;
 
 	for (unsigned int i = 0; i < TOP_TRIES; i++) {
 		struct lab_trial t = lab_trial_at(r, pps, seconds);
@@ -167,7 +171,8 @@ static int measure_top(struct lab_run *r, const char *limit, double pps)
 			return 0;
 		}
 		limit = "tester";
-		pps *= TOP_MARGIN * held;
+		pps *= (1 - margin) * held;
+		margin = fmin(2 * margin, TOP_MARGIN_MAX);
 	}
 	snprintf(r->error, sizeof(r->error),
 		 "the tester does not hold any rate, the last that it tried is %.0f packets/s: is "

@@ -129,7 +129,7 @@ static void conclude(struct lab_run *r, const struct bursts *b)
 	json_object_set_new(entry, "at_limit", json_boolean(b->longest >= (double)b->max));
 	json_object_set_new(entry, "buffer_seconds", json_real(buffer));
 	/* RFC 9004 6.4: meanwhile the gateway has forwarded at its throughput. */
-	if (r->found.ndr > 0)
+	if (r->found.ndr > 0 && b->longest < (double)b->max)
 		json_object_set_new(entry, "corrected_buffer_seconds",
 				    json_real(buffer * fmax(1 - r->found.ndr / b->pps, 0)));
 }

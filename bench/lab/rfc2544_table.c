@@ -210,6 +210,24 @@ static const struct {
 	{"skipped", "left out", print_skipped, false},
 };
 
+/* Of all trials, also those that were tried again. */
+static void print_oddities(const json_t *trials)
+{
+	static const char *const names[] = {"duplicates", "reordered", "corrupt", "strange"};
+	static const char *const ways[] = {"encrypt", "decrypt"};
+	double sums[4] = {0};
+	const json_t *trial;
+	size_t k;
+
+	json_array_foreach (trials, k, trial) {
+		for (unsigned int i = 0; i < 2 * 4; i++)
+			sums[i / 2] += real(json_object_get(trial, ways[i % 2]), names[i / 2]);
+	}
+	printf("\nin %zu trials: %.0f duplicates, %.0f reordered, %.0f corrupt, %.0f strange "
+	       "packets\n",
+	       json_array_size(trials), sums[0], sums[1], sums[2], sums[3]);
+}
+
 void lab_table_print(const json_t *whole)
 {
 	const json_t *results = json_object_get(whole, "results"), *entry;
@@ -226,6 +244,7 @@ void lab_table_print(const json_t *whole)
 			tables[i].row(entry);
 		}
 	}
+	print_oddities(json_object_get(whole, "trials"));
 	if (json_is_true(json_object_get(whole, "partial")))
 		printf("\npartial: %s\n", text(whole, "error"));
 }

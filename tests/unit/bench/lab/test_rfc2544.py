@@ -145,6 +145,7 @@ def tables():
     for head in ("throughput", "loss by rate", "longest burst", "latency, us", "recovery",
                  "soak", "reconfiguration", "beside "):
         assert head in done.stdout, (head, done.stdout)
+    assert " trials: 0 duplicates, 0 reordered, 0 corrupt, 0 strange" in done.stdout
     assert " imix encrypt" in done.stdout and "NDR" in done.stdout
 
 
