@@ -12,6 +12,7 @@
 #define BENCH_NOTE_BYTES  96
 #define BENCH_WORKERS_MAX 128
 #define BENCH_COUNTS_MAX  16
+#define BENCH_DEVICES_MAX 4
 
 struct json_t;
 
@@ -85,6 +86,10 @@ double bench_seconds(void);
 bool bench_eal(bool *hugepages);
 /* The same with n lcores, numbered from 0, on a CPU each, and so much memory for packets more. */
 bool bench_eal_lcores(unsigned int n, unsigned int megabytes, bool *hugepages);
+/* The same as bench_eal() for a program that opens so many devices, BENCH_DEVICES_MAX at most: PCI
+ * addresses, vdevs or interfaces of Linux, as the gateway takes them. Others are not touched. */
+bool bench_eal_devices(const char *const *devices, unsigned int n, unsigned int megabytes,
+		       bool *hugepages);
 /* CPUs that the program may use. */
 unsigned int bench_cpus(void);
 
@@ -94,5 +99,7 @@ int bench_workers(const struct bench_options *o); /* path, if there are numbers 
 int bench_crypto(const struct bench_options *o);
 int bench_timing(const struct bench_options *o);
 int bench_lookup(const struct bench_options *o);
+/* With a command line of its own (argv[0]: "rfc2544"); lab/rfc2544.c. */
+int bench_rfc2544(int argc, char **argv);
 
 #endif

@@ -1,6 +1,7 @@
 /*
- * wgdp-bench: measures parts of wgdp in memory, on one CPU, without a NIC. This file: the command
- * line. What is measured: a file per subcommand. How results are printed: report.c.
+ * wgdp-bench: measures parts of wgdp in memory, on one CPU, without a NIC; rfc2544, a whole gateway
+ * from outside, has a command line of its own (lab/). This file: the command line. What is
+ * measured: a file per subcommand. How results are printed: report.c.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -217,6 +218,8 @@ static void usage(FILE *to)
 	      to);
 	for (unsigned int i = 0; i < N_COMMANDS; i++)
 		fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].summary);
+	fprintf(to, "  %-8s %s\n", "rfc2544",
+		"a whole gateway, from outside: has options of its own");
 	fprintf(to,
 		"\n"
 		"Options:\n"
@@ -335,6 +338,8 @@ int main(int argc, char **argv)
 		usage(stdout);
 		return EXIT_SUCCESS;
 	}
+	if (argc >= 2 && strcmp(argv[1], "rfc2544") == 0)
+		return bench_rfc2544(argc - 1, argv + 1);
 	for (unsigned int i = 0; argc >= 2 && i < N_COMMANDS; i++) {
 		if (strcmp(argv[1], commands[i].name) != 0)
 			continue;

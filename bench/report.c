@@ -17,6 +17,7 @@
 #include <rte_cycles.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
+#include <rte_pci.h>
 #include <rte_version.h>
 
 #define LINE_BYTES     256
@@ -229,23 +230,61 @@ static void lcores_on_cpus(char *out, size_t size, unsigned int n)
 	}
 }
 
-bool bench_eal_lcores(unsigned int n, unsigned int megabytes, bool *hugepages)
+/* What devices add to the arguments of EAL: those of PCI that it may touch, and memory in one file
+ * for virtio-user. Returns how many. */
+static int device_args(const char *const *devices, unsigned int n, char at[][PCI_PRI_STR_SIZE + 1],
+		       bool huge, char **args)
+{
+	struct rte_pci_addr addr;
+	int k = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		if (rte_pci_addr_parse(devices[i], &addr) != 0)
+			continue;
+		rte_pci_device_name(&addr, at[i], sizeof(at[i]));
+		args[k++] = (char *)(uintptr_t) "--allow";
+		args[k++] = at[i];
+	}
+	if (k == 0) {
+		args[k++] = (char *)(uintptr_t) "--no-pci";
+		args[k++] = (char *)(uintptr_t) "--iova-mode=va";
+	}
+	if (n > 0 && huge)
+		args[k++] = (char *)(uintptr_t) "--single-file-segments";
+	return k;
+}
+
+static bool start_eal(unsigned int n, unsigned int megabytes, const char *const *devices,
+		      unsigned int n_devices, bool *hugepages)
 {
 	bool huge = free_hugepages() >= HUGEPAGES_MIN + megabytes / HUGEPAGE_MB;
-	char lcores[LCORES_BYTES], memory[16];
-	char *argv[] = {"wgdp-bench", huge ? "--in-memory" : "--no-huge", "--no-pci",
-			"--no-telemetry", "--no-shconf", "--log-level=error", "-m", memory,
-			"--iova-mode=va",
-			/* Only its tables for routes ask, where the CPU has it. */
-			"--force-max-simd-bitwidth=512", lcores, NULL};
+	char lcores[LCORES_BYTES], memory[16], at[BENCH_DEVICES_MAX][PCI_PRI_STR_SIZE + 1];
+	char *argv[16 + 2 * BENCH_DEVICES_MAX] = {
+		"wgdp-bench", huge ? "--in-memory" : "--no-huge", "--no-telemetry", "--no-shconf",
+		"--log-level=error", "-m", memory,
+		/* Only its tables for routes ask, where the CPU has it. */
+		"--force-max-simd-bitwidth=512", lcores};
+	int argc = 9;
 
+	argc += device_args(devices, n_devices, at, huge, argv + argc);
 	snprintf(memory, sizeof(memory), "%u", (huge ? 100 : 256) + megabytes);
 	lcores_on_cpus(lcores, sizeof(lcores), n);
 	*hugepages = huge;
-	if (rte_eal_init((int)(sizeof(argv) / sizeof(argv[0])) - 1, argv) >= 0)
+	if (rte_eal_init(argc, argv) >= 0)
 		return true;
 	fprintf(stderr, "wgdp-bench: DPDK does not start: %s\n", rte_strerror(rte_errno));
 	return false;
+}
+
+bool bench_eal_lcores(unsigned int n, unsigned int megabytes, bool *hugepages)
+{
+	return start_eal(n, megabytes, NULL, 0, hugepages);
+}
+
+bool bench_eal_devices(const char *const *devices, unsigned int n, unsigned int megabytes,
+		       bool *hugepages)
+{
+	return start_eal(1, megabytes, devices, n, hugepages);
 }
 
 bool bench_eal(bool *hugepages)
