@@ -33,15 +33,15 @@ def say(text="", end="\n"):
     print(text, end=end, file=sys.stderr, flush=True)
 
 
-def numbers(text):
-    found = [int(part) for part in text.split(",")]
-    if not found or min(found) < 1:
-        raise ValueError
-    return found
-
-
 def count(text):
-    return numbers(text)[0] if "," not in text else int(text)
+    value = int(text)
+    if value < 1:
+        raise ValueError
+    return value
+
+
+def sizes(text):
+    return ["imix" if part == "imix" else count(part) for part in text.split(",")]
 
 
 def parse(argv):
@@ -51,9 +51,10 @@ def parse(argv):
                         help="where make has put wgdp and wgdp-bench (default: %(default)s)")
     parser.add_argument("--gateways", default=",".join(lab_gateways.KINDS),
                         help="which, in which order (default: %(default)s)")
-    parser.add_argument("--sizes", type=numbers, default=[64, 1420], metavar="BYTES,...",
-                        help="inner packets (default: 64,1420)")
+    parser.add_argument("--sizes", type=sizes, default=[64, 1420], metavar="BYTES,...",
+                        help="inner packets, or imix (default: 64,1420)")
     parser.add_argument("--peers", type=count, default=1, help="(default: 1)")
+    parser.add_argument("--flows", type=count, help="in each way (default: one for each peer)")
     parser.add_argument("--rounds", type=count, default=3, help="(default: 3)")
     parser.add_argument("--seconds", type=count, default=2, help="of a trial (default: 2)")
     parser.add_argument("--way", choices=lab_tester.WAYS, default="both",
@@ -67,6 +68,7 @@ def parse(argv):
                         help="at the end, wait with the last gateway up until Ctrl-C")
     args = parser.parse_args(argv)
     args.gateways = args.gateways.split(",")
+    args.flows = args.flows or args.peers
     unknown = [name for name in args.gateways if name not in lab_gateways.KINDS]
     if unknown:
         parser.error(f"no such gateway: {unknown[0]}; there are {', '.join(lab_gateways.KINDS)}")
@@ -117,8 +119,8 @@ class Lab:
     def __init__(self, args):
         self.args = args
         self.tester_cpu, self.gateway_cpu = lab_cpu.pick()
-        self.tester = lab_tester.Tester(args.build, self.tester_cpu, args.peers, args.way,
-                                        args.seconds)
+        self.tester = lab_tester.Tester(args.build, self.tester_cpu, args.peers, args.flows,
+                                        args.way, args.seconds)
         self.left_out = self._left_out()
         self.gateways = [name for name in args.gateways if name not in self.left_out]
         self.results = lab_results.Results(self.gateways, args.sizes)
@@ -210,8 +212,8 @@ class Lab:
         args, kinds = self.args, lab_gateways.KINDS
         return {
             "bench": "peers", "machine": machine(), "partial": self.partial,
-            "settings": {"sizes": args.sizes, "peers": args.peers, "rounds": args.rounds,
-                         "seconds": args.seconds, "way": args.way,
+            "settings": {"sizes": args.sizes, "peers": args.peers, "flows": args.flows,
+                         "rounds": args.rounds, "seconds": args.seconds, "way": args.way,
                          "loss_percent": args.loss, "rate": args.rate,
                          "tester_cpu": self.tester_cpu, "gateway_cpu": self.gateway_cpu},
             "gateways": [{"name": name, "what": kinds[name].what,

@@ -101,8 +101,11 @@ class Wgdp(Gateway):
 
     def start(self):
         socket = os.path.join(self.place.scratch, "wgdp.sock")
-        settings = SETTINGS.format(cpu=self.place.cpu, socket=socket)
-        path = self.file("wgdp.yaml", settings + self.place.tester.config("wgdp", *self.ports()))
+        key = self.file("gateway.key", self.place.tester.config("key"))
+        outside, inside = self.ports()
+        path = self.file("wgdp.yaml", SETTINGS.format(cpu=self.place.cpu, socket=socket) +
+                         self.place.tester.config("wgdp", config_outside=outside,
+                                                  config_inside=inside, private_key_file=key))
         self.spawn(os.path.join(self.place.build, "wgdp"), "-c", path)
         cli = os.path.join(self.place.build, "cli", "wgdp-cli")
         self.wait(lambda: process.run([cli, "-s", socket, "show"], check=False,
@@ -148,9 +151,11 @@ class WireGuardGo(Gateway):
         self.configure()
 
     def configure(self):
-        path = self.file("linux.sh", self.place.tester.config("linux"))
-        self.place.network.gateway.run("env", f"OUTSIDE={lab_network.OUTSIDE}",
-                                       f"INSIDE={lab_network.INSIDE}", "sh", "-e", path)
+        peers = self.file("wg.conf", self.place.tester.config("wg"))
+        script = self.file("linux.sh", self.place.tester.config("linux"))
+        self.place.network.gateway.run(
+            "env", f"OUTSIDE={lab_network.OUTSIDE}", f"INSIDE={lab_network.INSIDE}",
+            f"WG_CONF={peers}", "sh", "-e", script)
 
 
 class Kernel(WireGuardGo):

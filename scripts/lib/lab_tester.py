@@ -12,28 +12,28 @@ from lib import process
 WAYS = {"encrypt": 1, "decrypt": 1, "both": 2}
 SLOW_START_SECONDS = 60         # for ports, handshakes, and a machine that is busy
 SEARCH_SECONDS = 600            # far more than any search takes
+# Rounds repeat trials, and the noise of such a machine is wider than that.
+SEARCH = ["--method", "throughput", "--width", "2", "--repeat", "1"]
 
 
 class Tester:
     """Options that are the same in all runs. It runs in a namespace, on one CPU."""
 
-    def __init__(self, build, cpu, peers, way, seconds):
+    def __init__(self, build, cpu, peers, flows, way, seconds):
         self.program = os.path.join(build, "bench", "wgdp-bench")
         self.cpu, self.seconds = cpu, seconds
         self.ways = WAYS[way]
-        self.same = ["--peers", str(peers), "--way", way]
+        self.same = ["--peers", str(peers), "--flows", str(flows), "--way", way]
 
-    def config(self, kind, *devices):
-        """What a gateway of that kind needs, as text; wgdp's with the devices of its ports."""
-        argv = [self.program, "rfc2544", "--config", kind, *self.same]
-        if devices:
-            argv += ["--outside", devices[0], "--inside", devices[1]]
-        return process.run(argv).stdout
+    def config(self, kind, **options):
+        """What a gateway needs, as text: for wgdp, for wg setconf, Linux's commands, or the key."""
+        argv = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
+        return process.run([self.program, "rfc2544", "--config", kind, *self.same, *argv]).stdout
 
     def search(self, gateway, size, loss):
         """The greatest rates without loss, and with that percentage of it at most."""
-        whole = self._run(gateway, size, SEARCH_SECONDS, "--method", "throughput",
-                          "--loss", str(loss), "--seconds", str(self.seconds))
+        whole = self._run(gateway, size, SEARCH_SECONDS, *SEARCH, "--loss", str(loss),
+                          "--trial-seconds", str(self.seconds))
         ndr, pdr = self._results(whole, "throughput", 2)
         return {"pps": pdr["pps"] * self.ways, "ndr_pps": ndr["pps"] * self.ways,
                 "ended": pdr["ended"], "width": pdr["width"], "trials": len(whole["trials"])}
@@ -41,7 +41,8 @@ class Tester:
     def at_rate(self, gateway, size, rate):
         """One trial."""
         whole = self._run(gateway, size, SLOW_START_SECONDS + self.seconds, "--method", "soak",
-                          "--rate", f"{rate / self.ways:.0f}", "--seconds", str(self.seconds))
+                          "--rate", f"{rate / self.ways:.0f}", "--seconds", str(self.seconds),
+                          "--trial-seconds", str(self.seconds))
         soak, = self._results(whole, "soak", 1)
         latency = {name: value / 1000 for name, value in soak["latency"].items() if name != "n"}
         return {"sent": soak["sent"], "received": soak["sent"] - soak["lost"],
@@ -57,7 +58,7 @@ class Tester:
     def _run(self, gateway, size, timeout, *argv):
         outside, inside = gateway.devices()
         argv = ["taskset", "-c", str(self.cpu), self.program, "rfc2544", *self.same, "--json",
-                "--outside", outside, "--inside", inside, "--sizes", str(size), *argv]
+                "--outside", outside, "--inside", inside, "--size", str(size), *argv]
         child = gateway.place.network.tester.start(*argv, stdout=subprocess.PIPE,
                                                    stderr=subprocess.PIPE, text=True)
         try:
