@@ -199,10 +199,21 @@ static bool update_ways(struct ctl *c)
 	return more;
 }
 
+/* What was put off until its time, with nothing to read; returns when the next is due. */
+static uint64_t advance_linux(struct ctl *c)
+{
+	uint64_t due = ctl_linux_due_ns(c->netlink);
+
+	if (due > c->now.mono_ns)
+		return due;
+	ctl_linux_run(c->netlink);
+	return ctl_linux_due_ns(c->netlink);
+}
+
 /* Timers; returns when the next is due. */
 static uint64_t advance(struct ctl *c)
 {
-	uint64_t due = ctl_linux_due_ns(c->netlink);
+	uint64_t due = advance_linux(c);
 	uint64_t d = ctl_asked_advance(c->asked, c->now.mono_ns);
 
 	due = d < due ? d : due;
