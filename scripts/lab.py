@@ -24,6 +24,7 @@ sys.path.insert(0, os.path.join(SOURCE, "scripts"))
 
 from lib import lab_cpu, lab_gateways, lab_network, lab_results, lab_tester, process  # noqa: E402
 
+FAILURES_MAX = 3        # turns: then there is more wrong than noise
 BUSY_SHARE = 0.1        # of a CPU, from which on others disturb
 COMMON_SHARE = 0.5      # of the slowest gateway's greatest rate: the rate of the latency runs
 PROGRAMS = ["ip", "ethtool", "nsenter", "unshare", "mount", "taskset", "wg"]
@@ -124,6 +125,7 @@ class Lab:
         self.left_out = self._left_out()
         self.gateways = [name for name in args.gateways if name not in self.left_out]
         self.results = lab_results.Results(self.gateways, args.sizes)
+        self.failures = []
         self.partial = True
 
     def _left_out(self):
@@ -154,15 +156,26 @@ class Lab:
             start = (number - 1) % len(self.gateways)
             for name in self.gateways[start:] + self.gateways[:start]:
                 say(f"{what}, round {number} of {self.args.rounds}, {name}:", end="")
-                with Place(self) as place, lab_gateways.KINDS[name](place) as gateway:
-                    turn(number, gateway)
+                try:
+                    with Place(self) as place, lab_gateways.KINDS[name](place) as gateway:
+                        turn(number, gateway)
+                except process.Failed as failure:
+                    self.fail(name, number, failure)
                 say()
+
+    def fail(self, name, number, failure):
+        """One turn is lost; the run is, too, if that happens again and again."""
+        self.failures.append({"gateway": name, "round": number, "error": str(failure)})
+        if len(self.failures) == FAILURES_MAX:
+            raise failure
+        say(f"\n{failure}\nThis turn is lost, the others go on.", end="")
 
     def search(self, number, gateway):
         for size in self.args.sizes:
             found = self.tester.search(gateway, size, self.args.loss)
             self.results.add("search", gateway.name, size, number, **found)
-            say(f" {size}: {lab_results.number(found['pps'])}/s", end="")
+            say(f" {size}: {lab_results.number(found['pps'])}/s"
+                + (" (as much as the tester can)" if found["tester_is_limit"] else ""), end="")
 
     def hold(self, number, gateway):
         for size in self.args.sizes:
@@ -185,7 +198,8 @@ class Lab:
         found = self.tester.at_rate(gateway, size, rate)
         sample = self.results.add(kind, gateway.name, size, number, rate=rate, cpu=meter.read(),
                                   linux=gateway.linux_ports, **found)
-        say(f" {size}, {kind}: p50 {lab_results.number(sample['latency_us']['p50'])} us", end="")
+        say(f" {size}, {kind}: p50 {lab_results.number(sample['latency_us']['p50'])} us, "
+            f"{sample['loss']:.2%} lost" + ("" if sample["valid"] else ", tester too slow"), end="")
 
     def greatest(self, name, size):
         return self.results.median("pps", size, name) or 0.0
@@ -220,7 +234,7 @@ class Lab:
                           **({"left_out": self.left_out[name]} if name in self.left_out else
                              {"version": kinds[name].version(args.build)})}
                          for name in args.gateways],
-            "results": rows, "samples": self.results.samples}
+            "failures": self.failures, "results": rows, "samples": self.results.samples}
 
     def stay(self):
         """The last gateway once more, until Ctrl-C."""
@@ -256,7 +270,7 @@ def run(args):
         lab.report()
     if args.keep:
         lab.stay()
-    return 0
+    return 1 if lab.failures else 0
 
 
 def main(argv=None):

@@ -6,17 +6,16 @@ and its range are shown; the range is the confidence: where 1 lies in it, nothin
 """
 import statistics
 
-# name: (unit, what it is, whether more is better, from a sample of which kind)
+# name: (unit, what it is, whether more is better)
 MEASURES = {
-    "pps": ("packets/s", "greatest rate at the loss goal", True, "search"),
-    "pps-per-cpu-second": ("packets/CPU-s", "packets for a second of the gateway's CPU time", True,
-                           "full"),
-    "pps-per-busy-second": ("packets/CPU-s", "packets for a second that its CPU was not idle", True,
-                            "full"),
-    "common-per-cpu-second": ("packets/CPU-s", "the same as the first, all at one rate", True,
-                              "common"),
-    "latency-p50": ("us", "all at one rate", False, "common"),
-    "latency-p99": ("us", "all at one rate", False, "common"),
+    "pps": ("packets/s", "greatest rate at the loss goal", True),
+    "pps-per-cpu-second": ("packets/CPU-s", "packets for a second of the gateway's CPU time", True),
+    "pps-per-busy-second": ("packets/CPU-s", "packets for a second that its CPU was not idle",
+                            True),
+    "common-per-cpu-second": ("packets/CPU-s", "for a second of its CPU time, all at one rate",
+                              True),
+    "latency-p50": ("us", "all at one rate", False),
+    "latency-p99": ("us", "all at one rate", False),
 }
 
 
@@ -59,6 +58,10 @@ class Results:
                     found[sample["round"]] = value
         return found
 
+    def _tester_was_limit(self, size, gateway):
+        return any(sample.get("tester_is_limit") for sample in self.samples
+                   if (sample["gateway"], sample["size"]) == (gateway, size))
+
     def median(self, measure, size, gateway):
         values = self.by_round(measure, size, gateway).values()
         return statistics.median(values) if values else None
@@ -82,11 +85,13 @@ class Results:
         return others[0] if others else None
 
     def _row(self, measure, size, gateway, values, base):
-        unit, _, more_is_better, _ = MEASURES[measure]
+        unit, _, more_is_better = MEASURES[measure]
         row = {"name": f"{measure}/{size}/{gateway}", "unit": unit,
                "value": statistics.median(values.values()), "samples": len(values),
                "min": min(values.values()), "max": max(values.values()),
                "values": [values[n] for n in sorted(values)]}
+        if measure == "pps" and self._tester_was_limit(size, gateway):
+            row["at_least"] = True
         if base and base != gateway:
             to = self.by_round(measure, size, base)
             ratios = [values[n] / to[n] if more_is_better else to[n] / values[n]
@@ -103,14 +108,15 @@ def number(value):
 
 
 def table(rows):
-    """Text: median, range, ratio and its range."""
+    """Text: median, range, ratio and its range; ">=": the tester could not offer more."""
     lines, last = [], None
     for row in rows:
         measure, size, gateway = row["name"].split("/")
         if (measure, size) != last:
             last = (measure, size)
             lines += ["", f"{size} bytes, {measure}: {MEASURES[measure][1]}, {row['unit']}"]
-        line = f"  {gateway:13} {number(row['value']):>12}" \
+        least = ">=" if row.get("at_least") else ""
+        line = f"  {gateway:13} {least + number(row['value']):>12}" \
                f"  [{number(row['min'])} .. {number(row['max'])}]"
         if "ratio" in row:
             better = "times as many" if MEASURES[measure][2] else "times as short"

@@ -12,6 +12,7 @@ from lib import process
 WAYS = {"encrypt": 1, "decrypt": 1, "both": 2}
 SLOW_START_SECONDS = 60         # for ports, handshakes, and a machine that is busy
 SEARCH_SECONDS = 600            # far more than any search takes
+TESTER_IS_LIMIT = ("max", "tester")     # how a search ends that has not found the gateway's
 # Rounds repeat trials, and the noise of such a machine is wider than that.
 SEARCH = ["--method", "throughput", "--width", "2", "--repeat", "1"]
 
@@ -36,7 +37,8 @@ class Tester:
                           "--trial-seconds", str(self.seconds))
         ndr, pdr = self._results(whole, "throughput", 2)
         return {"pps": pdr["pps"] * self.ways, "ndr_pps": ndr["pps"] * self.ways,
-                "ended": pdr["ended"], "width": pdr["width"], "trials": len(whole["trials"])}
+                "tester_is_limit": pdr["ended"] in TESTER_IS_LIMIT, "width": pdr["width"],
+                "trials": len(whole["trials"])}
 
     def at_rate(self, gateway, size, rate):
         """One trial."""
