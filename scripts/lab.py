@@ -27,6 +27,7 @@ from lib import lab_cpu, lab_gateways, lab_network, lab_results, lab_tester, pro
 FAILURES_MAX = 3        # turns: then there is more wrong than noise
 BUSY_SHARE = 0.1        # of a CPU, from which on others disturb
 COMMON_SHARE = 0.5      # of the slowest gateway's greatest rate: the rate of the latency runs
+STDOUT = "/dev/stdout"
 PROGRAMS = ["ip", "ethtool", "nsenter", "unshare", "mount", "taskset", "wg"]
 
 
@@ -64,7 +65,8 @@ def parse(argv):
                         help="the loss goal (default: 0.5; 0 is rarely met on a shared machine)")
     parser.add_argument("--rate", type=count, metavar="PPS",
                         help="no search: all of them at this rate only")
-    parser.add_argument("--json", metavar="FILE", help="writes everything measured there")
+    parser.add_argument("--json", metavar="FILE", help="everything that was measured, with every "
+                        "sample; to standard output, the table goes to standard error")
     parser.add_argument("--keep", action="store_true",
                         help="at the end, wait with the last gateway up until Ctrl-C")
     args = parser.parse_args(argv)
@@ -178,9 +180,12 @@ class Lab:
                 + (" (as much as the tester can)" if found["tester_is_limit"] else ""), end="")
 
     def hold(self, number, gateway):
+        meter = lab_cpu.Meter(gateway.pid, gateway.cpus())
+        self.tester.nothing(gateway, self.args.sizes[0])
+        around = meter.read()
         for size in self.args.sizes:
             for kind, rate in self.rates(gateway, size):
-                self.at_rate(kind, number, gateway, size, rate)
+                self.at_rate(kind, number, gateway, size, rate, around)
 
     def rates(self, gateway, size):
         """(kind, packets per second) of the trials that a gateway has in phase 2."""
@@ -193,11 +198,11 @@ class Lab:
         slowest = min(filter(None, (self.greatest(name, size) for name in self.gateways)))
         return [("full", own), ("common", COMMON_SHARE * slowest)]
 
-    def at_rate(self, kind, number, gateway, size, rate):
+    def at_rate(self, kind, number, gateway, size, rate, around):
         meter = lab_cpu.Meter(gateway.pid, gateway.cpus())
         found = self.tester.at_rate(gateway, size, rate)
         sample = self.results.add(kind, gateway.name, size, number, rate=rate, cpu=meter.read(),
-                                  linux=gateway.linux_ports, **found)
+                                  cpu_around=around, linux=gateway.linux_ports, **found)
         say(f" {size}, {kind}: p50 {lab_results.number(sample['latency_us']['p50'])} us, "
             f"{sample['loss']:.2%} lost" + ("" if sample["valid"] else ", tester too slow"), end="")
 
@@ -214,9 +219,10 @@ class Lab:
 
     def report(self):
         rows = self.results.rows()
-        print(lab_results.table(rows).lstrip("\n"))
+        to = sys.stderr if self.args.json == STDOUT else sys.stdout
+        print(lab_results.table(rows).lstrip("\n"), file=to)
         if self.partial:
-            print("\npartial: the run was ended before its end")
+            print("\npartial: the run was ended before its end", file=to)
         if self.args.json:
             with open(self.args.json, "w") as f:
                 json.dump(self.whole(rows), f, indent=1)

@@ -19,19 +19,24 @@ MEASURES = {
 }
 
 
+def spent(sample, count):
+    """Seconds of CPU time for the traffic: without what a run with none takes as well."""
+    return sample["cpu"][count] - sample["cpu_around"][count]
+
+
 def values_of(sample):
     """{measure: value} of one sample."""
     if sample["kind"] == "search":
         return {"pps": sample["pps"]} if sample["pps"] else {}
-    cpu, received = sample["cpu"], sample["received"]
     # Of a gateway inside Linux there is no process: its CPU's time is all there is.
-    own = cpu["cpu"] if cpu["process"] is None else cpu["process"]
+    own = spent(sample, "cpu" if sample["cpu"]["process"] is None else "process")
+    busy, received = spent(sample, "cpu"), sample["received"]
     name = "pps" if sample["kind"] == "full" else "common"
     found = {}
     if own > 0:
         found[f"{name}-per-cpu-second"] = received / own
-    if cpu["cpu"] > 0 and sample["kind"] == "full" and sample["linux"]:
-        found["pps-per-busy-second"] = received / cpu["cpu"]
+    if busy > 0 and sample["kind"] == "full" and sample["linux"]:
+        found["pps-per-busy-second"] = received / busy
     if sample["kind"] == "common" and received:
         found["latency-p50"] = sample["latency_us"]["p50"]
         found["latency-p99"] = sample["latency_us"]["p99"]

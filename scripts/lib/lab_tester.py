@@ -12,6 +12,7 @@ from lib import process
 WAYS = {"encrypt": 1, "decrypt": 1, "both": 2}
 SLOW_START_SECONDS = 60         # for ports, handshakes, and a machine that is busy
 SEARCH_SECONDS = 600            # far more than any search takes
+FEW_PPS, FEW_SECONDS = 100, 0.05
 TESTER_IS_LIMIT = ("max", "tester")     # how a search ends that has not found the gateway's
 # Rounds repeat trials, and the noise of such a machine is wider than that.
 SEARCH = ["--method", "throughput", "--width", "2", "--repeat", "1"]
@@ -40,15 +41,22 @@ class Tester:
                 "tester_is_limit": pdr["ended"] in TESTER_IS_LIMIT, "width": pdr["width"],
                 "trials": len(whole["trials"])}
 
+    def nothing(self, gateway, size):
+        """All that a trial has around it, and next to no trial."""
+        self._trial(gateway, size, FEW_PPS, FEW_SECONDS)
+
     def at_rate(self, gateway, size, rate):
         """One trial."""
-        whole = self._run(gateway, size, SLOW_START_SECONDS + self.seconds, "--method", "soak",
-                          "--rate", f"{rate / self.ways:.0f}", "--seconds", str(self.seconds),
-                          "--trial-seconds", str(self.seconds))
+        whole = self._trial(gateway, size, rate / self.ways, self.seconds)
         soak, = self._results(whole, "soak", 1)
         latency = {name: value / 1000 for name, value in soak["latency"].items() if name != "n"}
         return {"sent": soak["sent"], "received": soak["sent"] - soak["lost"],
                 "loss": soak["loss"], "valid": soak["valid"], "latency_us": latency}
+
+    def _trial(self, gateway, size, pps, seconds):
+        return self._run(gateway, size, SLOW_START_SECONDS + seconds, "--method", "soak",
+                         "--rate", f"{max(pps, 1):.0f}", "--seconds", str(seconds),
+                         "--trial-seconds", str(seconds))
 
     def _results(self, whole, method, wanted):
         found = whole["results"].get(method, [])

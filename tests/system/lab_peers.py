@@ -135,6 +135,7 @@ def whole_run(t):
             assert 0 < sample["received"] <= sample["sent"], sample
             assert 0 < sample["latency_us"]["p50"] <= sample["latency_us"]["p99"], sample
             assert sample["cpu"]["wall"] > 1 and sample["cpu"]["process"] is not None, sample
+            assert sample["cpu_around"]["process"] is not None, sample
         assert whole["samples"][0]["cpu"]["process"] > 0, whole["samples"][0]
         rows = {row["name"]: row for row in whole["results"]}
         row = rows[f"latency-p99/{SIZE}/wgdp"]
