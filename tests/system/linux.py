@@ -173,9 +173,28 @@ def vanishing(t, s, gw):
         assert gw.child.poll() is None
 
 
+def control_seconds(gw):
+    """CPU time of control's thread, which is the process's first."""
+    with open(f"/proc/{gw.child.pid}/task/{gw.child.pid}/schedstat") as f:
+        return int(f.read().split()[0]) / 1e9
+
+
+def put_off(t, s, gw):
+    """That a peer needs a neighbour comes from its handshake: there is no news from Linux."""
+    with t.case("a neighbour that is stale when a peer needs it: control does not spin for it"):
+        s.gw.ip(f"neigh replace {scene.outer4(2)} lladdr {s.clients[2].mac('eth0')} dev wan "
+                "nud stale")
+        s.hand_peer(2).initiate()
+        before = control_seconds(gw)
+        process.let_pass(1, "what control does when nothing comes")
+        took = control_seconds(gw) - before
+        assert took < 0.5, f"{took:.2f} s of CPU time in a second"
+
+
 def test(t):
     s = scene.Scene(t, clients=2)
     gw = s.start()
+    put_off(t, s, gw)
     s.wireguard_go(1)
     traffic.wait_reachable(s.clients[1], scene.HOST4)
     own_traffic(t, s)
