@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 
-from lib import process, tap
+from lib import lab_cpu, lab_results, process, tap
 
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 LAB = os.path.join(SOURCE, "scripts", "lab.py")
@@ -112,6 +112,55 @@ def refused(t):
             assert "Traceback" not in result.stderr, result
 
 
+def made_up(kind, **more):
+    if kind == "search":
+        return {"pps": more["pps"], "tester_is_limit": more.get("limit", False)}
+    cpu = {"process": more["process"], "cpu": more["busy"]}
+    around = {"process": None if more["process"] is None else 0.1, "cpu": 0.2}
+    return {"received": 1000, "cpu": cpu, "cpu_around": around, "linux": True,
+            "latency_us": {"p50": more["p50"], "p99": 9.0}}
+
+
+def figures(t):
+    results = lab_results.Results(["wgdp", "kernel"], [64])
+    for kind, gateway, number, more in (
+            ("search", "wgdp", 1, {"pps": 300.0}), ("search", "kernel", 1, {"pps": 100.0}),
+            ("search", "kernel", 2, {"pps": 50.0, "limit": True}),
+            ("search", "wgdp", 2, {"pps": 100.0}), ("search", "wgdp", 3, {"pps": 900.0}),
+            ("common", "wgdp", 1, {"process": 0.6, "busy": 1.2, "p50": 10.0}),
+            ("common", "kernel", 1, {"process": None, "busy": 2.2, "p50": 30.0})):
+        results.add(kind, gateway, 64, number, **made_up(kind, **more))
+    rows = {row["name"]: row for row in results.rows()}
+    with t.case("ratios are of one round, their median and range; a lost turn is left out"):
+        row = rows["pps/64/wgdp"]
+        assert (row["value"], row["min"], row["max"]) == (300.0, 100.0, 900.0), row
+        assert row["values"] == [300.0, 100.0, 900.0], row
+        assert (row["ratio"], row["ratio_min"], row["ratio_max"]) == (2.5, 2.0, 3.0), row
+        assert "at_least" not in row and rows["pps/64/kernel"]["at_least"], rows
+    with t.case("of less time the ratio says how many times less"):
+        assert rows["latency-p50/64/wgdp"]["ratio"] == 3.0, rows
+    with t.case("CPU time is the process's, or the CPU's where there is none, less what is around it"):
+        assert rows["common-per-cpu-second/64/wgdp"]["value"] == 2000.0, rows
+        assert rows["common-per-cpu-second/64/kernel"]["value"] == 500.0, rows
+    with t.case("the table has them all"):
+        text = lab_results.table(results.rows())
+        assert "2.50 times as many [2.00 .. 3.00] as kernel" in text, text
+        assert ">=75" in text and "3.00 times as short" in text, text
+
+
+def cpu_time(t):
+    with t.case("CPU time of a busy process is its own, and not more than the time that passed"):
+        child = process.start(["/usr/bin/python3", "-c", "while True: pass"])
+        try:
+            meter = lab_cpu.Meter(child.pid, sorted(os.sched_getaffinity(0)))
+            process.wait_until(lambda: meter.read()["process"] > 0.1, meter.read, 20)
+            seen = meter.read()
+        finally:
+            process.end(child, signal.SIGKILL)
+        assert seen["process"] <= seen["wall"] + 0.05, seen
+        assert seen["cpu"] >= seen["process"] - 0.1, seen
+
+
 def whole_run(t):
     before = named_namespaces()
     with t.case("wgdp and wireguard-go at one rate, one round"):
@@ -161,6 +210,8 @@ def ended_early(t):
 
 
 def test(t):
+    figures(t)
+    cpu_time(t)
     refused(t)
     whole_run(t)
     ended_early(t)
