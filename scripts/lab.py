@@ -24,7 +24,7 @@ sys.path.insert(0, os.path.join(SOURCE, "scripts"))
 
 from lib import lab_cpu, lab_gateways, lab_network, lab_results, lab_tester, process  # noqa: E402
 
-FAILURES_MAX = 3        # turns: then there is more wrong than noise
+FAILURES_MAX = 2        # turns of a gateway: then there is more wrong than noise
 BUSY_SHARE = 0.1        # of a CPU, from which on others disturb
 COMMON_SHARE = 0.5      # of the slowest gateway's greatest rate: the rate of the latency runs
 STDOUT = "/dev/stdout"
@@ -126,7 +126,7 @@ class Lab:
                                         args.way, args.seconds)
         self.left_out = self._left_out()
         self.gateways = [name for name in args.gateways if name not in self.left_out]
-        self.results = lab_results.Results(self.gateways, args.sizes)
+        self.results = lab_results.Results(list(self.gateways), args.sizes)
         self.failures = []
         self.partial = True
 
@@ -155,7 +155,7 @@ class Lab:
         """In each round each gateway is started and has its turn: turn(round, gateway). Every
         round begins with another one."""
         for number in range(1, self.args.rounds + 1):
-            start = (number - 1) % len(self.gateways)
+            start = (number - 1) % max(len(self.gateways), 1)
             for name in self.gateways[start:] + self.gateways[:start]:
                 say(f"{what}, round {number} of {self.args.rounds}, {name}:", end="")
                 try:
@@ -166,11 +166,12 @@ class Lab:
                 say()
 
     def fail(self, name, number, failure):
-        """One turn is lost; the run is, too, if that happens again and again."""
+        """One turn is lost; after another one the gateway is left out, and the others go on."""
         self.failures.append({"gateway": name, "round": number, "error": str(failure)})
-        if len(self.failures) == FAILURES_MAX:
-            raise failure
-        say(f"\n{failure}\nThis turn is lost, the others go on.", end="")
+        say(f"\n{failure}\nThis turn is lost.", end="")
+        if sum(lost["gateway"] == name for lost in self.failures) == FAILURES_MAX:
+            self.gateways.remove(name)
+            say(f" {name} has no more.", end="")
 
     def search(self, number, gateway):
         for size in self.args.sizes:
@@ -193,7 +194,7 @@ class Lab:
             return [("common", self.args.rate)]
         own = self.greatest(gateway.name, size)
         if own == 0:
-            say(f" {size}: no rate has so little loss", end="")
+            say(f" {size}: no greatest rate was found", end="")
             return []
         slowest = min(filter(None, (self.greatest(name, size) for name in self.gateways)))
         return [("full", own), ("common", COMMON_SHARE * slowest)]
@@ -258,7 +259,7 @@ def machine():
     with open("/proc/cpuinfo") as f:
         models = [line.split(":", 1)[1].strip() for line in f if line.startswith("model name")]
     return {"cpu": models[0] if models else platform.machine(), "cpus": os.cpu_count(),
-            "kernel": os.uname().release}
+            "kernel": os.uname().release, "free_hugepages": lab_cpu.free_hugepages()}
 
 
 def run(args):
@@ -274,7 +275,7 @@ def run(args):
         return 130
     finally:
         lab.report()
-    if args.keep:
+    if args.keep and lab.gateways:
         lab.stay()
     return 1 if lab.failures else 0
 

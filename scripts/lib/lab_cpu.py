@@ -6,6 +6,7 @@ Two counts, because neither is all. That of the gateway's process (utime + stime
 it, and everything else that happens to run there. They are not added up: on most kernels a softirq
 that interrupts a process is in the time of both.
 """
+import contextlib
 import os
 import resource
 import time
@@ -13,6 +14,7 @@ import time
 TICKS = os.sysconf("SC_CLK_TCK")
 IDLE, IOWAIT, SOFTIRQ, STEAL = 3, 4, 6, 7       # of the columns after "cpuN" in /proc/stat
 LOOK_SECONDS = 0.5
+FREE_HUGEPAGES = "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages"
 
 
 def process_seconds(pid):
@@ -70,6 +72,13 @@ def busy_share(cpu):
     time.sleep(LOOK_SECONDS)
     seen = meter.read()
     return min(1.0, seen["cpu"] / seen["wall"])
+
+
+def free_hugepages():
+    """Of 2 MiB."""
+    with contextlib.suppress(OSError), open(FREE_HUGEPAGES) as f:
+        return int(f.read())
+    return 0
 
 
 def pick():

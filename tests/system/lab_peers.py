@@ -139,7 +139,7 @@ def figures(t):
         assert "at_least" not in row and rows["pps/64/kernel"]["at_least"], rows
     with t.case("of less time the ratio says how many times less"):
         assert rows["latency-p50/64/wgdp"]["ratio"] == 3.0, rows
-    with t.case("CPU time is the process's, or the CPU's where there is none, less what is around it"):
+    with t.case("CPU time is the process's, else the CPU's, without what is around a trial"):
         assert rows["common-per-cpu-second/64/wgdp"]["value"] == 2000.0, rows
         assert rows["common-per-cpu-second/64/kernel"]["value"] == 500.0, rows
     with t.case("the table has them all"):
