@@ -1,0 +1,1 @@
+"""What scripts share, and tests with them: child processes, namespaces; the parts of lab.py."""
