@@ -11,7 +11,7 @@
 #include "bench/lab/tester_priv.h"
 #include "config/keytext.h"
 
-#define ANSWER_NS      (6 * WG_NS_PER_S)
+#define ANSWER_NS      (10 * WG_NS_PER_S)
 #define ASK_NS	       (WG_NS_PER_S / 2)
 #define RETRY_NS       WG_NS_PER_S
 #define PROGRESS_NS    (WG_NS_PER_S / 2)

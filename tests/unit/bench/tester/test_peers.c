@@ -43,6 +43,7 @@ static struct world {
 		uint8_t message[256];
 	} sent[MESSAGES];
 	unsigned int n_sent;
+	struct wg_initiation initiation; /* the gateway's last one */
 	uint64_t now_ns;
 } w;
 
@@ -71,6 +72,8 @@ static void up_send(void *ctx, struct hs_peer *peer, const struct wg_endpoint *t
 	w.sent[w.n_sent].peer = number(peer);
 	w.sent[w.n_sent].bytes = (uint32_t)len;
 	memcpy(w.sent[w.n_sent++].message, msg, len);
+	if (len == sizeof(w.initiation))
+		memcpy(&w.initiation, msg, len);
 }
 
 static int up_new(void *ctx, struct hs_peer *peer, const struct hs_session *session)
@@ -304,7 +307,9 @@ static void renewal(void **state)
 		first[i] = w.peers.at[i].current;
 	pass(119 * S);
 	assert_int_equal(w.verdicts[HS_initiation_accepted], PEERS);
-	pass(22 * S);
+	pass(4 * S);
+	assert_int_equal(w.verdicts[HS_initiation_accepted], PEERS + 1);
+	pass(18 * S);
 	assert_int_equal(w.verdicts[HS_initiation_accepted], 2 * PEERS);
 	for (uint32_t i = 0; i < PEERS; i++) {
 		const struct lab_peer *p = &w.peers.at[i];
@@ -386,6 +391,25 @@ static void begun_by_gateway(void **state)
 	assert_memory_equal(w.peers.at[0].current->send_key, h->keys.receive_key, WG_KEY_BYTES);
 }
 
+/* An initiation of the gateway that comes again makes no session. */
+static void replayed(void **state)
+{
+	const uint8_t *again = (const uint8_t *)&w.initiation;
+	struct hs_now t;
+	uint64_t before;
+
+	connect_all();
+	pass(30 * S);
+	t = now();
+	hs_peer_want_session(w.theirs[0], &t);
+	exchange();
+	before = w.peers.n_sessions;
+	assert_int_equal(before, PEERS + 1);
+	lab_handshake_input(&w.peers, 0, again, sizeof(w.initiation), w.now_ns + S);
+	assert_int_equal(w.peers.n_sessions, before);
+	assert_int_equal(exchange(), 0);
+}
+
 /* Any bytes may come. */
 static void hostile(void **state)
 {
@@ -420,6 +444,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(silence, begin, end),
 		cmocka_unit_test_setup_teardown(repetition, begin, end),
 		cmocka_unit_test_setup_teardown(begun_by_gateway, begin, end),
+		cmocka_unit_test_setup_teardown(replayed, begin, end),
 		cmocka_unit_test_setup_teardown(hostile, begin, end),
 	};
 	struct rte_mempool *pool;

@@ -21,6 +21,7 @@ static struct lab_port ports[LAB_SIDES]; /* opened once */
 static struct lab_tester t;
 static struct lab_result result;
 static uint64_t random_state = 11;
+static uint64_t counter; /* of sealed packets to the tester */
 
 /* ---- a tester with sessions of its own making ---- */
 
@@ -286,7 +287,6 @@ static struct frame sealed(void)
 	struct lab_stream *s = &t.streams[LAB_ENCRYPT][LAB_MAIN];
 	bool ipv6 = t.sealed_ipv6;
 	unsigned int head = lab_outer_bytes(ipv6), address_bytes = ipv6 ? 16 : 4;
-	static uint64_t counter;
 	struct wg_data data = {.type = htole32(WG_DATA), .counter = htole64(counter)};
 	const struct lab_size *size;
 	struct lab_flow *flow = lab_stream_next(s, &size);
@@ -325,12 +325,15 @@ static void received(bool ipv6)
 		put(LAB_OUTSIDE, &f);
 	}
 	put(LAB_OUTSIDE, &f); /* once more */
+	counter -= 6;	      /* one of the same peer */
+	f = sealed();	      /* another packet under a counter that was there */
+	put(LAB_OUTSIDE, &f);
 	f.bytes[f.n - 1] ^= 1;
 	put(LAB_OUTSIDE, &f);
 	lab_receive(&t);
 	assert_int_equal(decrypt->received, 10);
 	assert_int_equal(encrypt->received, 10);
-	assert_int_equal(encrypt->duplicates, 1);
+	assert_int_equal(encrypt->duplicates, 2);
 	assert_int_equal(encrypt->corrupt, 1);
 	assert_int_equal(encrypt->strange + decrypt->strange + decrypt->corrupt, 0);
 	close_tester();
