@@ -77,6 +77,9 @@ int lab_recovery(struct lab_run *r)
 		x.over_pps = fmin(x.over_pps, r->line_pps);
 	if (r->found.top > 0)
 		x.over_pps = fmin(x.over_pps, r->found.top);
+	if (x.over_pps <= x.pps / RELIEF_SHARE)
+		return lab_run_skip(r, "neither tester nor line can do more than the throughput: "
+				       "no overload");
 	x.slices = json_array();
 	rc = overload(r, &x);
 	snprintf(r->what, sizeof(r->what), "relief");

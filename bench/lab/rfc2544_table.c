@@ -104,17 +104,30 @@ static const char *meaning(const char *ended)
 	return "";
 }
 
+static void print_bound(const json_t *e, const char *side)
+{
+	char good[32], bad[32];
+
+	snprintf(good, sizeof(good), "%s_good", side);
+	snprintf(bad, sizeof(bad), "%s_bad", side);
+	if (real(e, side) > 0)
+		printf("; at the %s rate %.0f of %.0f within the goal", side, real(e, good),
+		       real(e, good) + real(e, bad));
+}
+
 static void print_throughput(const json_t *e)
 {
-	printf(" %s %12.0f packets/s: between %.0f and %.0f (%.2f %%), loss at most %g %%%s\n",
-	       text(e, "goal"), real(e, "pps"), real(e, "lower"), real(e, "upper"),
-	       100 * real(e, "width"), 100 * real(e, "loss_goal"), meaning(text(e, "ended")));
-	printf("%18s trials of %g s: within the goal %.0f of %.0f at the lower rate, %.0f of %.0f "
-	       "at the upper one;\n%18s %.0f trials more, %.0f s of offering\n",
-	       "", real(e, "trial_seconds"), real(e, "lower_good"),
-	       real(e, "lower_good") + real(e, "lower_bad"), real(e, "upper_good"),
-	       real(e, "upper_good") + real(e, "upper_bad"), "", real(e, "trials"),
-	       real(e, "seconds"));
+	printf(" %s %12.0f packets/s: ", text(e, "goal"), real(e, "pps"));
+	if (real(e, "upper") > 0)
+		printf("between %.0f and %.0f (%.2f %%)", real(e, "lower"), real(e, "upper"),
+		       100 * real(e, "width"));
+	else
+		printf("no upper bound");
+	printf(", loss at most %g %%%s\n%18s trials of %g s", 100 * real(e, "loss_goal"),
+	       meaning(text(e, "ended")), "", real(e, "trial_seconds"));
+	print_bound(e, "lower");
+	print_bound(e, "upper");
+	printf("; %.0f trials more, %.0f s of offering\n", real(e, "trials"), real(e, "seconds"));
 }
 
 static void print_loss(const json_t *e)

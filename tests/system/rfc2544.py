@@ -10,7 +10,7 @@ from lib import gateway, net, process, tap
 
 SOON_SECONDS = 200
 # Of a rate that a busy machine can do, and short.
-QUICK = ["--max-rate", "3k", "--trial-seconds", "0.4", "--repeat", "1", "--width", "20"]
+QUICK = ["--max-rate", "3k", "--trial-seconds", "0.2", "--repeat", "1", "--width", "20"]
 METHODS = ["throughput", "loss", "back-to-back", "latency", "recovery", "soak", "reconfiguration",
            "bulk"]
 
@@ -35,9 +35,9 @@ class Gateway(gateway.Gateway):
 
 class Bench:
     def __init__(self, place, sockets, *options):
-        self.place, self.options = place, options
-        self.ports = ["--outside", f"net_virtio_user0,path={sockets[0]}",
-                      "--inside", f"net_virtio_user1,path={sockets[1]}"]
+        self.place, self.options, self.gw = place, options, None
+        self.ports = ["--outside", f"net_virtio_user0,path={sockets[0]},mac=02:00:00:00:00:01",
+                      "--inside", f"net_virtio_user1,path={sockets[1]},mac=02:00:00:00:00:02"]
 
     def command(self, *options):
         return [os.environ["WGDP_BENCH"], "rfc2544", *self.options, *options]
@@ -47,11 +47,23 @@ class Bench:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
+    def wait_free(self):
+        """Until the gateway, and Linux there, has seen that the run before is gone."""
+        def unplugged():
+            ports = self.gw.rpc("show")["ports"]
+            links = json.loads(self.place.out("ip", "-j", "link", "show"))
+            return all(port["link"] == "down" for port in ports) and \
+                not any("LOWER_UP" in link["flags"] for link in links
+                        if link["ifname"] in ("outside", "inside"))
+        process.wait_until(unplugged, "ports are unplugged", SOON_SECONDS)
+
     def run(self, *options):
+        self.wait_free()
         return self.place.run(*self.command(*self.ports, *options), check=False,
                               timeout=SOON_SECONDS)
 
     def start(self, *options):
+        self.wait_free()
         return self.place.start(*self.command(*self.ports, *options), text=True,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
@@ -88,6 +100,7 @@ def test(t):
     sockets = [t.path(f"{side}.sock") for side in ("outside", "inside")]
     bench = Bench(place, sockets, "--peers", "3", "--flows", "6")
     gw = t.enter(Gateway(t, place, bench, sockets))
+    bench.gw = gw
     t.on_failure(gw.describe)
     with t.case("every method, both ways"):
         done = bench.run("--json", *QUICK, "--method", ",".join(METHODS), "--way", "both",

@@ -295,6 +295,19 @@ static void recovery(void **state)
 	lab_run_free(&r);
 }
 
+/* Where the tester can do no more than the gateway, nothing is overloaded. */
+static void no_overload(void **state)
+{
+	struct simulated s = {.limit_pps = 1e6, .random = 1};
+	struct lab_run r = run_of(&s);
+
+	r.found.ndr = r.found.top = 1e6;
+	assert_int_equal(run(&r, "recovery"), 0);
+	assert_int_equal(s.trials, 0);
+	assert_non_null(strstr(text(entry(&r, "skipped", 0), "why"), "no overload"));
+	lab_run_free(&r);
+}
+
 static void never_recovers(void **state)
 {
 	struct simulated s = {.limit_pps = 1e6, .noise = 1, .random = 1};
@@ -460,6 +473,7 @@ int main(void)
 		cmocka_unit_test(latency),
 		cmocka_unit_test(left_out),
 		cmocka_unit_test(recovery),
+		cmocka_unit_test(no_overload),
 		cmocka_unit_test(never_recovers),
 		cmocka_unit_test(soak),
 		cmocka_unit_test(soak_interrupted),
