@@ -1,6 +1,6 @@
 /*
  * ARP and IPv6 neighbour discovery of the tester's ports: who asks for one of its addresses gets an
- * answer, and the gateway is asked for its own. Nothing expires; where the gateway is says its last
+ * answer, and the gateway is asked for its own, now and then (receive.c). Where it is says its last
  * message.
  */
 #include <assert.h>

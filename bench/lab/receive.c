@@ -12,7 +12,8 @@
 #include "bench/lab/outer.h"
 #include "bench/lab/tester_priv.h"
 
-#define BURSTS_MAX 4 /* of one port in a turn: then the other one, and sending */
+#define ASK_AGAIN_NS (5 * WG_NS_PER_S)
+#define BURSTS_MAX   4 /* of one port in a turn: then the other one, and sending */
 
 static struct lab_counts *counts_of(struct lab_tester *t, enum lab_way way)
 {
@@ -181,6 +182,16 @@ static unsigned int receive_inside(struct lab_tester *t)
 
 /* ---- both ---- */
 
+/* A gateway that was restarted may have another MAC address. */
+static void ask_again(struct lab_tester *t)
+{
+	if (t->now_ns < t->ask_ns)
+		return;
+	t->ask_ns = t->now_ns + ASK_AGAIN_NS;
+	lab_neighbour_ask(&t->ports[LAB_OUTSIDE]);
+	lab_neighbour_ask(&t->ports[LAB_INSIDE]);
+}
+
 void lab_receive(struct lab_tester *t)
 {
 	t->now_ns = lab_peers_now(&t->peers, rte_rdtsc());
@@ -189,6 +200,7 @@ void lab_receive(struct lab_tester *t)
 	for (unsigned int i = 0; i < BURSTS_MAX && receive_inside(t) == LAB_BURST_MAX; i++)
 		continue;
 	lab_sessions_bury(&t->peers);
+	ask_again(t);
 }
 
 void lab_count_to(struct lab_tester *t, struct lab_result *result)

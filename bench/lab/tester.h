@@ -40,7 +40,8 @@
  * IPv6; so are inside ones, of the family of the inner packets.
  */
 struct lab_tester_options {
-	/* What wgdp's `device:` takes: PCI address, vdev with arguments, Linux interface. */
+	/* What wgdp's `device:` takes: PCI address, vdev with arguments, Linux interface; a vdev
+	 * that the program has made already by its name. */
 	const char *outside, *inside;
 	bool inner_ipv6;
 	/* ADDRESS/LENGTH of the gateway's ports, and the tester's first address on each cable.
@@ -78,8 +79,9 @@ int lab_tester_check(const struct lab_tester_options *o, char *error, unsigned i
 
 /*
  * Opens the ports, waits for links (-ENETDOWN), asks for the gateway's MAC addresses
- * (-EHOSTUNREACH), makes all handshakes (-ENOTCONN: which peer got no answer, and what to look at).
- * 0 or -errno with a sentence in error and everything undone; *out is then NULL.
+ * (-EHOSTUNREACH), makes all handshakes (-ENOTCONN: which peer got no answer, and what to look at),
+ * and sends learning frames (RFC 2544, 23) for up to a second, until the gateway uses all sessions
+ * that flows go by. 0 or -errno with a sentence in error and everything undone; *out is then NULL.
  */
 int lab_tester_open(const struct lab_tester_options *o, struct lab_tester **out, char *error,
 		    unsigned int error_size);

@@ -25,6 +25,7 @@ struct lab_tester {
 	double tsc_hz;
 	uint64_t secret;
 	uint64_t now_ns;  /* of the turn, as peers count */
+	uint64_t ask_ns;  /* when to ask again who has the gateway's addresses */
 	bool sealed_ipv6; /* outer headers */
 };
 

@@ -215,6 +215,26 @@ static void learns_by_arp(void **state)
 	close_tester();
 }
 
+/* Now and then, on both sides: the gateway may have been restarted. */
+static void asks_again(void **state)
+{
+	struct frame f;
+
+	open_tester(false);
+	for (unsigned int i = 0; i < 2; i++) {
+		t.ask_ns = 0;
+		lab_receive(&t);
+		for (int side = LAB_OUTSIDE; side < LAB_SIDES; side++) {
+			assert_true(take((enum lab_side)side, &f));
+			assert_int_equal(dp_load_be16(f.bytes + 20), RTE_ARP_OP_REQUEST);
+			assert_memory_equal(f.bytes + 38, t.setup.gateway[side].bytes, 4);
+		}
+		lab_receive(&t);
+		assert_false(take(LAB_OUTSIDE, &f) || take(LAB_INSIDE, &f));
+	}
+	close_tester();
+}
+
 static void neighbour_discovery(void **state)
 {
 	struct lab_port *p = &t.ports[LAB_OUTSIDE];
@@ -501,15 +521,11 @@ int main(void)
 			       "--no-telemetry", "-m",	      "64",	     "--log-level=error",
 			       "--lcores=0@0",	 NULL};
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(answers_arp),
-		cmocka_unit_test(learns_by_arp),
-		cmocka_unit_test(neighbour_discovery),
-		cmocka_unit_test(received_ipv4),
-		cmocka_unit_test(received_ipv6),
-		cmocka_unit_test(noise_and_strangers),
-		cmocka_unit_test(broken_ipv4),
-		cmocka_unit_test(broken_ipv6),
-		cmocka_unit_test(sends),
+		cmocka_unit_test(answers_arp),	       cmocka_unit_test(learns_by_arp),
+		cmocka_unit_test(asks_again),	       cmocka_unit_test(neighbour_discovery),
+		cmocka_unit_test(received_ipv4),       cmocka_unit_test(received_ipv6),
+		cmocka_unit_test(noise_and_strangers), cmocka_unit_test(broken_ipv4),
+		cmocka_unit_test(broken_ipv6),	       cmocka_unit_test(sends),
 	};
 
 	if (rte_eal_init(9, args) < 0)
