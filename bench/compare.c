@@ -26,11 +26,14 @@ const char bench_compare_help[] =
 	"drawing the samples anew (a bootstrap, in blocks, since samples that follow each other\n"
 	"are alike). \"better\" and \"worse\" are differences beyond noise: the interval is on "
 	"one\n"
-	"side of 1. Rates are better if they are higher, all else if it is lower.\n"
+	"side of 1. Rates and bursts are better if they are higher, all else if it is lower.\n"
 	"\n"
 	"One run knows only the noise within it. Memory that lies elsewhere in the next one, or a\n"
 	"neighbour that comes and goes, shows between runs: give several files for a side, with\n"
 	"commas between, A1.json,A2.json,A3.json, all measured with the same command.\n"
+	"\n"
+	"What rfc2544 writes has one sample of most results: it takes six files or more for each\n"
+	"side until it can be said how sure a ratio is.\n"
 	"\n"
 	"First is said what else was different: machine, versions, settings; and whether a run "
 	"was\n"
@@ -137,9 +140,10 @@ static bool ends_with(const char *text, const char *end)
 	return len >= len_end && strcmp(text + len - len_end, end) == 0;
 }
 
-static bool is_rate(const char *unit)
+/* Rates, and bursts without loss; all else is time, memory or loss. */
+static bool more_is_better(const char *unit)
 {
-	return ends_with(unit, "/s") || ends_with(unit, "pps") || ends_with(unit, "million/s");
+	return ends_with(unit, "/s") || ends_with(unit, "/CPU-s") || strcmp(unit, "packets") == 0;
 }
 
 static enum verdict judge(const struct compare_result *r, const struct compare_ratio *ratio)
@@ -148,7 +152,7 @@ static enum verdict judge(const struct compare_result *r, const struct compare_r
 		return UNKNOWN;
 	if (ratio->low <= 1 && ratio->high >= 1)
 		return SAME;
-	return (ratio->low > 1) == is_rate(r->unit) ? BETTER : WORSE;
+	return (ratio->low > 1) == more_is_better(r->unit) ? BETTER : WORSE;
 }
 
 static bool wanted(const struct comparison *c, const char *name)

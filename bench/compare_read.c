@@ -9,9 +9,10 @@
 
 #include <jansson.h>
 
-#include "bench/compare.h"
+#include "bench/compare_read.h"
 
 #define WHERE_BYTES 64
+#define RFC2544	    "rfc2544" /* has its results sorted by method */
 
 static void *need(void *p)
 {
@@ -86,21 +87,22 @@ static struct compare_result *result_of(struct compare_side *side, const char *n
 	return r;
 }
 
-/* A run with the numbers of an array. */
-static bool add_run(struct compare_side *side, const char *path, const char *where,
-		    const char *name, const char *unit, const json_t *values)
+bool compare_add_run(struct compare_side *side, const char *path, const char *where,
+		     const char *name, const char *unit, const json_t *values)
 {
 	struct compare_result *r = result_of(side, name, unit);
-	size_t n = json_array_size(values);
+	size_t n = json_is_array(values) ? json_array_size(values) : 1;
 	struct compare_run *run = &r->runs[r->n_runs];
 
 	if (strcmp(r->unit, unit) != 0)
 		return wrong(path, "\"%sunit\" is \"%s\", and \"%s\" in the file before", where,
 			     unit, r->unit);
+	if (r->n_runs == side->n_files)
+		return wrong(path, "\"%sname\" is \"%s\", which is there twice", where, name);
 	run->values = need(malloc((n ? n : 1) * sizeof(run->values[0])));
 	r->n_runs++;
 	for (size_t i = 0; i < n; i++) {
-		const json_t *value = json_array_get(values, i);
+		const json_t *value = json_is_array(values) ? json_array_get(values, i) : values;
 
 		if (!json_is_number(value))
 			return wrong(path, "\"%svalues[%zu]\" is %s, and should be a number", where,
@@ -134,7 +136,8 @@ static bool read_result(struct compare_side *side, const char *path, const json_
 	if (!json_is_array(values))
 		return wrong(path, "\"%svalues\" is %s, and should be an array", where,
 			     type_name(values));
-	return add_run(side, path, where, json_string_value(name), json_string_value(unit), values);
+	return compare_add_run(side, path, where, json_string_value(name), json_string_value(unit),
+			       values);
 }
 
 /* ---- files ---- */
@@ -143,6 +146,7 @@ static bool read_object(struct compare_side *side, const char *path, const json_
 {
 	json_t *bench, *machine, *results;
 	unsigned int i = side->n_files;
+	bool rfc2544;
 
 	if (!json_is_object(whole))
 		return wrong(path,
@@ -151,7 +155,9 @@ static bool read_object(struct compare_side *side, const char *path, const json_
 			     type_name(whole));
 	bench = key_of(path, "", whole, "bench", JSON_STRING);
 	machine = bench ? key_of(path, "", whole, "machine", JSON_OBJECT) : NULL;
-	results = machine ? key_of(path, "", whole, "results", JSON_ARRAY) : NULL;
+	rfc2544 = machine && strcmp(json_string_value(bench), RFC2544) == 0;
+	results = machine ? key_of(path, "", whole, "results", rfc2544 ? JSON_OBJECT : JSON_ARRAY)
+			  : NULL;
 	if (!results)
 		return false;
 	if (side->bench && strcmp(side->bench, json_string_value(bench)) != 0)
@@ -164,6 +170,8 @@ static bool read_object(struct compare_side *side, const char *path, const json_
 	side->files[i].settings = json_incref(json_object_get(whole, "settings"));
 	side->files[i].partial = json_is_true(json_object_get(whole, "partial"));
 	side->n_files++;
+	if (rfc2544)
+		return compare_read_rfc2544(side, path, results);
 	for (size_t k = 0; k < json_array_size(results); k++) {
 		if (!read_result(side, path, json_array_get(results, k), k))
 			return false;
