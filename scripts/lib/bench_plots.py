@@ -1,0 +1,141 @@
+"""Draws the figures of a report with gnuplot, as SVG and PNG."""
+import os
+import shutil
+import subprocess
+
+# Apart for all who can't tell red from green, too (Okabe and Ito).
+COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999", "#B8A500")
+WIDTH, HEIGHT = 860, 430
+MISSING = "NaN"
+TIMEOUT_S = 60
+
+STYLE = """
+set encoding utf8
+set border 3 linecolor rgb '#666666'
+set grid ytics linecolor rgb '#cccccc' linewidth 0.7 dashtype 1
+set xtics nomirror scale 0.4
+set ytics nomirror scale 0.4
+set key outside bottom center horizontal samplen 1.2 spacing 1.2 noenhanced
+set style fill solid 0.9 noborder
+set tmargin 1
+"""
+
+
+def why_not():
+    """None, or why nothing can be drawn."""
+    if shutil.which("gnuplot"):
+        return None
+    return "gnuplot is not installed (scripts/deps bench installs it)"
+
+
+def quoted(text):
+    return "'" + str(text).replace("'", "''") + "'"
+
+
+def number(value):
+    return MISSING if value is None else f"{value:.9g}"
+
+
+def row(figure, index, first):
+    """One line of data: the category, and value, low and high of each series."""
+    cells = [first]
+    for _, points in figure.series:
+        p = points[index]
+        cells += [MISSING] * 3 if p is None else [
+            number(p.value), number(p.value if p.low is None else p.low),
+            number(p.value if p.high is None else p.high)]
+    return " ".join(cells)
+
+
+def data(figure):
+    numeric = is_numeric(figure)
+    lines = [row(figure, i, str(c) if numeric else '"' + str(c).replace('"', "'") + '"')
+             for i, c in enumerate(figure.categories)]
+    return "$data << END\n" + "\n".join(lines) + "\nEND\n"
+
+
+def is_numeric(figure):
+    return all(isinstance(c, (int, float)) for c in figure.categories)
+
+
+def color(index):
+    return quoted(COLORS[index % len(COLORS)])
+
+
+def plot_bars(figure):
+    lines = ["set style histogram errorbars gap 1 linewidth 1",
+             "set style data histograms", "set boxwidth 0.9 relative"]
+    if len(figure.series) == 1:
+        lines.append("unset key")
+    plots = [f"$data using {2 + 3 * i}:{3 + 3 * i}:{4 + 3 * i}"
+             + (":xtic(1)" if i == 0 else "")
+             + f" title {quoted(title)} linecolor rgb {color(i)}"
+             for i, (title, _) in enumerate(figure.series)]
+    return lines, plots
+
+
+def plot_stacked(figure):
+    lines = ["set style histogram rowstacked", "set style data histograms",
+             "set boxwidth 0.7 relative", "set xtics rotate by -25"]
+    plots = [f"$data using (${2 + 3 * i} > 0 ? ${2 + 3 * i} : 0)"
+             + (":xtic(1)" if i == 0 else "")
+             + f" title {quoted(title)} linecolor rgb {color(i)}"
+             for i, (title, _) in enumerate(figure.series)]
+    return lines, plots
+
+
+def plot_lines(figure):
+    """Over numbers, or evenly over what has names."""
+    numeric = is_numeric(figure)
+    x = "1" if numeric else "0"
+    margin = 0.1 * (max(figure.categories) - min(figure.categories) or 1) if numeric else 0.3
+    low, high = (min(figure.categories), max(figure.categories)) if numeric \
+        else (0, len(figure.categories) - 1)
+    lines = [f"set xrange [{low - margin:g}:{high + margin:g}]"]
+    if numeric:
+        lines.append("set xtics (" + ", ".join(str(c) for c in figure.categories) + ")")
+    plots = []
+    for i, (title, points) in enumerate(figure.series):
+        columns = f"{x}:{2 + 3 * i}" + ("" if numeric else ":xtic(1)")
+        style = f"linecolor rgb {color(i)} linewidth 2 pointtype 7 pointsize 0.6"
+        plots.append(f"$data using {columns} with linespoints {style} title {quoted(title)}")
+        if any(p and p.low is not None for p in points):
+            plots.append(f"$data using {x}:{2 + 3 * i}:{3 + 3 * i}:{4 + 3 * i} with yerrorbars "
+                         f"linecolor rgb {color(i)} linewidth 1 pointsize 0 notitle")
+        if figure.ideal and points[0] and numeric:
+            plots.append(f"[{low}:{high}] {points[0].value / figure.categories[0]:.9g} * x "
+                         f"with lines linecolor rgb {color(i)} linewidth 0.8 dashtype 2 notitle")
+    return lines, plots
+
+
+KINDS = {"bars": plot_bars, "stacked": plot_stacked, "lines": plot_lines}
+
+
+def script(figure, svg, png):
+    """All that gnuplot is told; one plot, drawn twice."""
+    lines, plots = KINDS[figure.kind](figure)
+    axes = [f"set xlabel {quoted(figure.x)} noenhanced", f"set ylabel {quoted(figure.y)} noenhanced",
+            "set xtics noenhanced"]
+    axes += ["set logscale y", "set format y '%h'"] if figure.logarithmic \
+        else ["set yrange [0:*]"]
+    plot = "plot " + ", \\\n     ".join(plots)
+    terminals = [(svg, f"svg size {WIDTH},{HEIGHT} dynamic font 'sans-serif,13'"),
+                 (png, f"pngcairo size {2 * WIDTH},{2 * HEIGHT} fontscale 2 linewidth 2 "
+                       "font 'sans,12' background '#ffffff'")]
+    drawn = [f"set terminal {terminal}\nset output {quoted(path)}\n{plot}\nunset output"
+             for path, terminal in terminals]
+    return "\n".join([STYLE, data(figure), *axes, *lines, *drawn, ""])
+
+
+class Failed(Exception):
+    pass
+
+
+def draw(figure, directory):
+    """Writes NAME.svg and NAME.png."""
+    svg, png = (os.path.join(directory, f"{figure.name}.{ending}") for ending in ("svg", "png"))
+    done = subprocess.run(["gnuplot", "-"], input=script(figure, svg, png), text=True,
+                          capture_output=True, timeout=TIMEOUT_S, check=False)
+    if done.returncode:
+        raise Failed(f"gnuplot: {figure.name}: {done.stderr.strip()}")
+    return svg, png
