@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <intel-ipsec-mb.h>
 #include <jansson.h>
@@ -89,10 +90,11 @@ json_t *bench_machine_json(const struct bench_report *r)
 	utc(now, sizeof(now));
 	uname(&uts);
 	machine = json_pack("{s:s, s:i, s:I, s:s, s:s, s:s, s:b, s:b, s:s, s:o}", "cpu", cpu,
-			    "cpus", (int)bench_cpus(), "tsc_hz", (json_int_t)rte_get_tsc_hz(),
-			    "kernel", uts.release, "dpdk", rte_version(), "version", WGDP_VERSION,
-			    "hugepages", (int)r->hugepages, "debug_build", BENCH_DEBUG_BUILD,
-			    "time", now, "versions", versions_json());
+			    "cpus", (int)sysconf(_SC_NPROCESSORS_ONLN), "tsc_hz",
+			    (json_int_t)rte_get_tsc_hz(), "kernel", uts.release, "dpdk",
+			    rte_version(), "version", WGDP_VERSION, "hugepages", (int)r->hugepages,
+			    "debug_build", BENCH_DEBUG_BUILD, "time", now, "versions",
+			    versions_json());
 	if (machine && r->core_per_tsc > 0)
 		json_object_set_new(machine, "core_per_tsc", json_real(r->core_per_tsc));
 	return machine;

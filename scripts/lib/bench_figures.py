@@ -28,7 +28,7 @@ class Figure:
     name: str           # of its files
     title: str
     caption: str
-    kind: str           # bars, stacked, lines
+    kind: str           # bars, stacked, lines, dots
     x: str              # what the axes say, with units
     y: str
     categories: list    # text, or numbers: then the axis is one of numbers
@@ -198,27 +198,35 @@ def peers(parts):
         "bars", "inner packet (bytes)", "thousand packets/CPU-s", sizes, drop_empty(series))
 
 
-def scaling(parts):
+def scaling(parts, pick, name, title, caption):
+    """pick: of the numbers of peers."""
     part = parts.get("workers")
     walls = named(part.results, "workers", None, None, None, None) if part else []
     if not walls:
         return None
     hz = part.machine.get("tsc_hz", 0)
     counts = sorted({int(r.fields[4]) for r in walls})
-    peers_of = sorted({r.fields[3] for r in walls}, key=lambda text: int(text.split("-")[0]))
+    peer = pick(sorted({r.fields[3] for r in walls}, key=lambda text: int(text.split("-")[0])))
     series = []
     for way in ("encrypt", "decrypt"):
         for size in ("64", "1420"):
-            for count in peers_of:
-                found = [first(named(walls, "workers", way, size, count, str(n))) for n in counts]
-                series.append((f"{way} {size}, {count.replace('-', ' ')}",
-                               [r and rate_point(r, hz, 1e-6) for r in found]))
+            found = [first(named(walls, "workers", way, size, peer, str(n))) for n in counts]
+            series.append((f"{way} {size}", [r and rate_point(r, hz, 1e-6) for r in found]))
     return Figure(
-        "scaling", "Scaling by worker",
-        "Whole workers, from rx to tx, each on a CPU of its own, all together. Dashed: as many "
-        "times one worker. Packets of one peer all come to the first worker, which shares the "
-        "ciphers' work out.",
+        name, title, f"Whole workers with {peer.replace('-', ' ')}, from rx to tx, each on a CPU "
+        f"of its own, all together. {caption} Dashed: as many times one worker.",
         "lines", "workers", "million packets/s", counts, drop_empty(series), ideal=True)
+
+
+def scaling_many(parts):
+    return scaling(parts, lambda counts: counts[-1], "scaling", "Scaling by worker",
+                   "Packets are spread over their queues by peer, as by RSS.")
+
+
+def scaling_one(parts):
+    return scaling(parts, lambda counts: counts[0], "scaling-one", "One tunnel on several workers",
+                   "All packets come to the first worker, which shares the ciphers' work out from "
+                   "the first one on.")
 
 
 def crypto(parts):
@@ -233,7 +241,7 @@ def crypto(parts):
         "crypto", "ChaCha20-Poly1305 in bursts of 32",
         "Sealing, each packet with a key of its own; reference, ipsec-mb and avx… are wgdp's back "
         "ends, the others libraries called directly.",
-        "bars", "plaintext (bytes)", "TSC cycles per packet", sizes,
+        "dots", "plaintext (bytes)", "TSC cycles per packet", sizes,
         drop_empty([(title, [r and point(r) for r in rs]) for title, rs in series]),
         logarithmic=True)
 
@@ -285,12 +293,12 @@ def refusals(parts):
         "refusals", "What refusing a handshake message costs",
         "Beside accepting one, by why it was refused. The sender of all but length and mac1 knows "
         "the gateway's public key.",
-        "bars", "why", "TSC cycles per message", [r.fields[3] for r in found],
+        "dots", "why", "TSC cycles per message", [r.fields[3] for r in found],
         [("cycles", [point(r) for r in found])], logarithmic=True)
 
 
-ALL = (throughput, stages, backends, scaling, latency, peers, latency_peers, handshakes, refusals,
-       lookup, crypto)
+ALL = (throughput, stages, backends, scaling_many, scaling_one, latency, peers, latency_peers,
+       handshakes, refusals, lookup, crypto)
 
 
 def figures(parts):

@@ -81,12 +81,13 @@ def table(head, rows, text_columns=(0,)):
 def versions(machine):
     found = machine.get("versions") or {key: machine[key] for key in ("version", "dpdk")
                                         if key in machine}
-    return ", ".join(f"{name} {value}" for name, value in found.items())
+    return ", ".join(value if value.lower().startswith(name) else f"{name} {value}"
+                     for name, value in found.items())
 
 
 def machine_rows(machine):
     hz, core = machine.get("tsc_hz"), machine.get("core_per_tsc")
-    rows = [("CPU", machine.get("cpu", "unknown")), ("CPUs used", machine.get("cpus")),
+    rows = [("CPU", machine.get("cpu", "unknown")), ("CPUs", machine.get("cpus")),
             ("TSC", hz and f"{hz / 1e9:.3f} GHz"),
             ("core cycles per TSC cycle", core and f"{core:.3f}"),
             ("Linux", machine.get("kernel")), ("versions", versions(machine)),
