@@ -301,6 +301,14 @@ ALL = (throughput, stages, backends, scaling_many, scaling_one, latency, peers, 
        handshakes, refusals, lookup, crypto)
 
 
+def without_gaps(figure):
+    """Only categories that there is something of."""
+    kept = [i for i in range(len(figure.categories)) if any(p[i] for _, p in figure.series)]
+    return dataclasses.replace(
+        figure, categories=[figure.categories[i] for i in kept],
+        series=[(title, [points[i] for i in kept]) for title, points in figure.series])
+
+
 def figures(parts):
     """Of {name: Part}."""
-    return [figure for figure in (make(parts) for make in ALL) if figure]
+    return [without_gaps(f) for f in (make(parts) for make in ALL) if f and f.series]

@@ -119,7 +119,9 @@ def medium(part, run):
 
 
 def run_rows(parts, runs):
-    for run in runs:
+    """Parts that nobody has noted a run of were put there by hand."""
+    noted = {run["name"] for run in runs}
+    for run in runs + [{"name": name} for name in parts if name not in noted]:
         part = parts.get(run["name"])
         if run.get("left_out"):
             state = f'left out: {text(run["left_out"])}'

@@ -80,10 +80,10 @@ class Peers:
         return os.path.join(context.scripts, "lab.py")
 
     def why_not(self, context):
-        if not os.path.exists(self.path(context)):
-            return "there is no scripts/lab.py"
         if "rfc2544" not in context.commands():
             return "this wgdp-bench has no rfc2544"
+        if not os.path.exists(self.path(context)):
+            return "there is no scripts/lab.py"
         return "needs root, for network namespaces" if os.geteuid() else None
 
     def argv(self, context):
