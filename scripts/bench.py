@@ -56,15 +56,25 @@ def parse(argv):
 # ---- measuring
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which came to this process only; Ctrl-C comes to what it has started as well."""
+
+
+def terminate(number, frame):
+    raise Terminated
+
+
 def wait(child):
-    """True: was stopped by Ctrl-C, which the child has had as well."""
+    """True: was stopped, and has had time to write what it had."""
     try:
         child.wait()
         return False
+    except Terminated:
+        child.send_signal(signal.SIGINT)
     except KeyboardInterrupt:
-        say("\nstopping: writing what there is (Ctrl-C again: at once)")
+        pass
+    say("\nstopping: writing what there is (Ctrl-C again: at once)")
     try:
-        child.send_signal(signal.SIGINT) if child.poll() is None and not sys.stdin.isatty() else 0
         child.wait(STOP_SECONDS)
     except (KeyboardInterrupt, subprocess.TimeoutExpired):
         child.kill()
@@ -177,7 +187,7 @@ def write_report(out, runs):
 
 def main(argv=None):
     args = parse(argv)
-    signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, terminate)
     os.makedirs(args.out, exist_ok=True)
     stopped = False
     try:

@@ -172,33 +172,48 @@ def a_part_fails():
     assert not os.path.exists(os.path.join(out, "path.json"))
 
 
-def is_stopped():
-    """By Ctrl-C, which the program that runs gets as well; what it prints then is kept."""
-    build, out = fresh(), fresh()
-    directory = made_up.program(build, code="""
+WAITS = """
 if command == "crypto":
     whole = json.load(open(os.path.join(here, "crypto.json")))
     def stop(number, frame):
-        print(json.dumps(dict(whole, partial=True)))
+        signal.signal(number, signal.SIG_DFL)
+        print(json.dumps(dict(whole, partial=True)), flush=True)
         sys.exit(130)
     signal.signal(signal.SIGINT, stop)
     open(os.path.join(here, "waits"), "w").close()
     while True:
         signal.pause()
-""")
+"""
+
+
+def stopped_by(stop):
+    """stop: of the process, when the second of three parts waits for it. What that prints then is
+    kept."""
+    build, out = fresh(), fresh()
+    directory = made_up.program(build, code=WAITS)
     child = subprocess.Popen([PYTHON, PROGRAM, "--build", build, "--out", out, "--parts",
                               "path,crypto,lookup"], stderr=subprocess.PIPE, text=True,
-                             stdin=subprocess.DEVNULL, start_new_session=True)
+                             start_new_session=True)
     deadline = time.monotonic() + TIMEOUT_S
     while not os.path.exists(os.path.join(directory, "waits")):
         assert child.poll() is None and time.monotonic() < deadline, child.stderr.read()
         time.sleep(0.02)
-    os.killpg(child.pid, signal.SIGINT)
+    stop(child.pid)
     _, error = child.communicate(timeout=TIMEOUT_S)
     assert child.returncode == 130, error
     page = page_of(out)
     assert "Partial" in page.text and "partial: stopped early" in page.text, page.text
     assert page.ids >= {"throughput", "crypto"} and "lookup" not in page.ids, page.ids
+
+
+def is_stopped():
+    """Ctrl-C: all that the terminal runs get it."""
+    stopped_by(lambda pid: os.killpg(pid, signal.SIGINT))
+
+
+def is_terminated():
+    """By a process manager: only the script gets it."""
+    stopped_by(lambda pid: os.kill(pid, signal.SIGTERM))
 
 
 def nothing_there():
@@ -226,5 +241,5 @@ def refusals():
 
 
 go([of_stored_results, as_csv, plots, without_gnuplot, measures_all, measures_some, a_part_fails,
-    is_stopped, nothing_there, malformed, refusals])
+    is_stopped, is_terminated, nothing_there, malformed, refusals])
 scratch.cleanup()
