@@ -259,9 +259,10 @@ def lookup(parts):
         "lookup", "Lookups",
         "Random addresses that have a prefix, in bulks of 32. lc-trie and allowed-ips are wgdp's, "
         "rte_… DPDK's, binary-trie is as Linux and wireguard-go have it.",
-        "bars", "family and set of prefixes", "TSC cycles per lookup",
+        "dots", "family and set of prefixes", "TSC cycles per lookup",
         [of.replace("/", " ") for of in sets],
-        drop_empty([(title, [r and point(r) for r in rs]) for title, rs in series]))
+        drop_empty([(title, [r and point(r) for r in rs]) for title, rs in series]),
+        logarithmic=True)
 
 
 def handshakes(parts):

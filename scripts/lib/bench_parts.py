@@ -98,6 +98,6 @@ PARTS = (
     Command("handshakes", "handshakes and refusals", 8, "handshakes"),
     Command("crypto", "ciphers and hashes beside other libraries", 12, "crypto"),
     Command("lookup", "lookups beside DPDK's tables", 6, "lookup",
-            "--filter", "v?/*-100k/[hmz]*/*"),
+            "--filter", "v?/hosts-1*k/[hmz]*/*"),
     Peers(),
 )

@@ -121,11 +121,15 @@ def plot_lines(figure):
         lines.append("set xtics (" + ", ".join(str(c) for c in figure.categories) + ")")
     plots = []
     for i, (title, points) in enumerate(figure.series):
+        y = 2 + 3 * i
         drawn = f"linecolor rgb {color(i)} linewidth 1.5"
+        marks = f"pointtype 7 pointsize 0.7 {drawn} title {quoted(title)}"
         names = "" if numeric else ":xtic(1)"
-        plots.append(f"$data using {x}:{2 + 3 * i}{names} with lines {drawn} notitle")
-        plots.append(f"$data using {x}:{2 + 3 * i}:{3 + 3 * i}:{4 + 3 * i} with yerrorbars "
-                     f"pointtype 7 pointsize 0.7 {drawn} title {quoted(title)}")
+        if any(p and p.low is not None for p in points):
+            plots.append(f"$data using {x}:{y}{names} with lines {drawn} notitle")
+            plots.append(f"$data using {x}:{y}:{y + 1}:{y + 2} with yerrorbars {marks}")
+        else:
+            plots.append(f"$data using {x}:{y}{names} with linespoints {marks}")
         if figure.ideal and points[0] and numeric:
             plots.append(f"[{low}:{high}] {points[0].value / figure.categories[0]:.9g} * x "
                          f"with lines linecolor rgb {color(i)} linewidth 0.8 dashtype 2 notitle")
