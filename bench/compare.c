@@ -15,7 +15,6 @@
 #include "bench/bench.h"
 
 #define STATUS_WORSE 2
-#define CHANCE	     20 /* one of so many 95 % intervals misses by chance */
 
 const char bench_compare_help[] =
 	"wgdp-bench compare [--filter GLOB] [--json] A.json B.json\n"
@@ -40,31 +39,6 @@ const char bench_compare_help[] =
 	"stopped early. Of 20 results without a difference one is marked by chance.\n"
 	"\n"
 	"Exit status: 0 nothing is worse beyond noise; 2 something is; 1 error.\n";
-
-enum verdict { SAME, BETTER, WORSE, UNKNOWN, VERDICTS };
-
-static const char *const verdict_names[VERDICTS] = {
-	[SAME] = "within noise",
-	[BETTER] = "better",
-	[WORSE] = "worse",
-	[UNKNOWN] = "unknown",
-};
-
-struct row {
-	const struct compare_result *a;
-	struct compare_ratio ratio;
-	enum verdict verdict;
-};
-
-struct comparison {
-	const char *filter;
-	bool json;
-	struct compare_side a, b;
-	struct row *rows;
-	unsigned int n, verdicts[VERDICTS];
-	json_t *differences; /* [what, A's, B's] */
-	json_t *only_a, *only_b;
-};
 
 /* ---- what was different ---- */
 
@@ -146,13 +120,13 @@ static bool more_is_better(const char *unit)
 	return ends_with(unit, "/s") || ends_with(unit, "/CPU-s") || strcmp(unit, "packets") == 0;
 }
 
-static enum verdict judge(const struct compare_result *r, const struct compare_ratio *ratio)
+static enum compare_verdict judge(const struct compare_result *r, const struct compare_ratio *ratio)
 {
 	if (ratio->low <= 0)
-		return UNKNOWN;
+		return COMPARE_UNKNOWN;
 	if (ratio->low <= 1 && ratio->high >= 1)
-		return SAME;
-	return (ratio->low > 1) == more_is_better(r->unit) ? BETTER : WORSE;
+		return COMPARE_SAME;
+	return (ratio->low > 1) == more_is_better(r->unit) ? COMPARE_BETTER : COMPARE_WORSE;
 }
 
 static bool wanted(const struct comparison *c, const char *name)
@@ -165,7 +139,7 @@ static void compare_all(struct comparison *c)
 	c->rows = calloc(c->a.n ? c->a.n : 1, sizeof(c->rows[0]));
 	for (unsigned int i = 0; c->rows && i < c->a.n; i++) {
 		const struct compare_result *a = &c->a.results[i], *b;
-		struct row *row = &c->rows[c->n];
+		struct compare_row *row = &c->rows[c->n];
 
 		if (!wanted(c, a->name))
 			continue;
@@ -174,7 +148,7 @@ static void compare_all(struct comparison *c)
 			json_array_append_new(c->only_a, json_string(a->name));
 			continue;
 		}
-		*row = (struct row){.a = a, .ratio = compare_ratio(a, b)};
+		*row = (struct compare_row){.a = a, .ratio = compare_ratio(a, b)};
 		row->verdict = judge(a, &row->ratio);
 		c->verdicts[row->verdict]++;
 		c->n++;
@@ -186,137 +160,6 @@ static void compare_all(struct comparison *c)
 		if (wanted(c, b->name) && (!a || strcmp(a->unit, b->unit) != 0))
 			json_array_append_new(c->only_b, json_string(b->name));
 	}
-}
-
-/* ---- for people ---- */
-
-static const char *string_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text ? text : "?";
-}
-
-static void print_side(const char *name, const struct compare_side *side)
-{
-	for (unsigned int i = 0; i < side->n_files; i++) {
-		const json_t *machine = side->files[i].machine;
-
-		printf("%s: %s: wgdp %s, %s, %s%s\n", name, side->files[i].path,
-		       string_of(machine, "version"), string_of(machine, "cpu"),
-		       string_of(machine, "time"),
-		       side->files[i].partial ? "; PARTIAL: the run was stopped early" : "");
-	}
-}
-
-static void print_only(const char *name, const json_t *only)
-{
-	size_t n = json_array_size(only);
-
-	if (n)
-		printf("only in %s: %zu result%s, such as %s\n", name, n, n == 1 ? "" : "s",
-		       json_string_value(json_array_get(only, 0)));
-}
-
-static void print_row(const struct row *row)
-{
-	const struct compare_ratio *r = &row->ratio;
-
-	printf("%-40s %12.6g %12.6g", row->a->name, r->a, r->b);
-	if (r->ratio <= 0)
-		printf(" %8s %17s  no ratio: not above zero\n", "-", "-");
-	else if (row->verdict == UNKNOWN)
-		printf(" %8.3f %17s  too few samples to tell\n", r->ratio, "-");
-	else
-		printf(" %8.3f %8.3f %8.3f%s%s\n", r->ratio, r->low, r->high,
-		       row->verdict == SAME ? "" : "  ",
-		       row->verdict == SAME ? "" : verdict_names[row->verdict]);
-}
-
-static void print_rows(const struct comparison *c)
-{
-	const char *unit = "";
-
-	for (unsigned int i = 0; i < c->n; i++) {
-		const struct row *row = &c->rows[i];
-
-		if (strcmp(unit, row->a->unit) != 0)
-			printf("\n%-40s %12s %12s %8s %17s\n", row->a->unit, "A", "B", "B/A",
-			       "95 % interval");
-		unit = row->a->unit;
-		print_row(row);
-	}
-}
-
-static void print_table(const struct comparison *c)
-{
-	print_side("A", &c->a);
-	print_side("B", &c->b);
-	for (size_t i = 0; i < json_array_size(c->differences); i++) {
-		const json_t *d = json_array_get(c->differences, i);
-
-		printf("different: %s: A %s, B %s\n", json_string_value(json_array_get(d, 0)),
-		       json_string_value(json_array_get(d, 1)),
-		       json_string_value(json_array_get(d, 2)));
-	}
-	print_rows(c);
-	putchar('\n');
-	print_only("A", c->only_a);
-	print_only("B", c->only_b);
-	printf("%u compared: %u better, %u worse, %u within noise, %u cannot be told\n", c->n,
-	       c->verdicts[BETTER], c->verdicts[WORSE], c->verdicts[SAME], c->verdicts[UNKNOWN]);
-	if (c->verdicts[BETTER] + c->verdicts[WORSE])
-		printf("about %u would be marked by chance%s\n", (c->n + CHANCE - 1) / CHANCE,
-		       c->a.n_files > 1 && c->b.n_files > 1
-			       ? ""
-			       : "; the noise between runs is not known: see --help");
-}
-
-/* ---- for programs ---- */
-
-static json_t *side_json(const struct compare_side *side)
-{
-	json_t *files = json_array();
-
-	for (unsigned int i = 0; i < side->n_files; i++)
-		json_array_append_new(files,
-				      json_pack("{s:s, s:b, s:O}", "file", side->files[i].path,
-						"partial", (int)side->files[i].partial, "machine",
-						side->files[i].machine));
-	return files;
-}
-
-static json_t *row_json(const struct row *row)
-{
-	const struct compare_ratio *r = &row->ratio;
-	json_t *j = json_pack("{s:s, s:s, s:f, s:f, s:s}", "name", row->a->name, "unit",
-			      row->a->unit, "a", r->a, "b", r->b, "verdict",
-			      verdict_names[row->verdict]);
-
-	if (r->ratio > 0)
-		json_object_set_new(j, "ratio", json_real(r->ratio));
-	if (row->verdict != UNKNOWN) {
-		json_object_set_new(j, "low", json_real(r->low));
-		json_object_set_new(j, "high", json_real(r->high));
-	}
-	return j;
-}
-
-static int print_json(const struct comparison *c)
-{
-	json_t *rows = json_array(), *whole;
-	int rc;
-
-	for (unsigned int i = 0; i < c->n; i++)
-		json_array_append_new(rows, row_json(&c->rows[i]));
-	whole = json_pack("{s:s, s:s, s:o, s:o, s:O, s:O, s:O, s:o}", "bench", "compare", "of",
-			  c->a.bench, "a", side_json(&c->a), "b", side_json(&c->b), "different",
-			  c->differences, "only_a", c->only_a, "only_b", c->only_b, "results",
-			  rows);
-	rc = whole ? json_dumpf(whole, stdout, JSON_REAL_PRECISION(6)) : -1;
-	json_decref(whole);
-	putchar('\n');
-	return rc;
 }
 
 /* ---- command line ---- */
@@ -339,13 +182,13 @@ static int run(struct comparison *c, const char *a, const char *b)
 			c->filter ? " like " : "", c->filter ? c->filter : "");
 		return EXIT_FAILURE;
 	}
-	if (c->json && print_json(c) != 0)
+	if (c->json && compare_print_json(c) != 0)
 		return EXIT_FAILURE;
 	if (!c->json)
-		print_table(c);
+		compare_print_table(c);
 	if (fflush(stdout) != 0)
 		return EXIT_FAILURE;
-	return c->verdicts[WORSE] ? STATUS_WORSE : EXIT_SUCCESS;
+	return c->verdicts[COMPARE_WORSE] ? STATUS_WORSE : EXIT_SUCCESS;
 }
 
 int bench_compare(int argc, char **argv)

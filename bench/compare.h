@@ -1,6 +1,6 @@
 /*
  * wgdp-bench compare: results read from files (compare_read.c), the chance in their ratios
- * (compare_ratio.c) and what is printed of them (compare.c). One thread.
+ * (compare_ratio.c), what is made of them (compare.c) and printed (compare_print.c). One thread.
  */
 #ifndef BENCH_COMPARE_H
 #define BENCH_COMPARE_H
@@ -50,5 +50,36 @@ struct compare_ratio {
 
 /* Takes from the heap; ends the program if memory is short. The same samples give the same. */
 struct compare_ratio compare_ratio(const struct compare_result *a, const struct compare_result *b);
+
+/* Of B against A; unknown: too few samples, or no ratio. */
+enum compare_verdict {
+	COMPARE_SAME,
+	COMPARE_BETTER,
+	COMPARE_WORSE,
+	COMPARE_UNKNOWN,
+	COMPARE_VERDICTS
+};
+
+/* A result that both sides have. */
+struct compare_row {
+	const struct compare_result *a;
+	struct compare_ratio ratio;
+	enum compare_verdict verdict;
+};
+
+struct comparison {
+	const char *filter;
+	bool json;
+	struct compare_side a, b;
+	struct compare_row *rows;
+	unsigned int n, verdicts[COMPARE_VERDICTS];
+	struct json_t *differences;	/* [what, A's, B's] */
+	struct json_t *only_a, *only_b; /* names */
+};
+
+/* The table for people, and the JSON object for programs; on standard output. */
+void compare_print_table(const struct comparison *c);
+/* 0, or -1: it could not be written. */
+int compare_print_json(const struct comparison *c);
 
 #endif

@@ -2,14 +2,14 @@
  * wgdp-bench compare: reads results as other commands write them with --json. Says of a file that
  * is none what is wrong with it, and where.
  */
+#include "bench/compare_read.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <jansson.h>
-
-#include "bench/compare_read.h"
 
 #define WHERE_BYTES 64
 #define RFC2544	    "rfc2544" /* has its results sorted by method */

@@ -1,17 +1,19 @@
 /*
- * wgdp-bench handshakes: the kinds of messages that a gateway gets, made as their senders would
- * make them, and what it begins itself. Nothing here is timed but the two functions start_*().
+ * wgdp-bench handshakes: the kinds of work, and of them those of a responder: messages, made as
+ * their senders would make them. What it begins itself: handshakes_initiator.c. Nothing here is
+ * timed.
  */
+#include "bench/handshakes_kinds.h"
+
 #include <endian.h>
 #include <string.h>
 
-#include "bench/handshakes.h"
 #include "crypto/random.h"
 #include "crypto/x25519.h"
 
 #define INPUTS_MAX 64 /* until a source that repeats itself is limited: after 5 */
 
-static const uint8_t no_psk[WG_KEY_BYTES];
+const uint8_t handshakes_no_psk[WG_KEY_BYTES];
 
 /* ---- what senders do ---- */
 
@@ -23,8 +25,7 @@ static uint64_t next_random(struct handshakes_side *s)
 	return s->random;
 }
 
-/* As many peers, each once; there are at least n. */
-static void pick(struct handshakes_side *s, struct handshakes_message *messages, unsigned int n)
+void handshakes_pick(struct handshakes_side *s, struct handshakes_message *messages, unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++) {
 		bool again = true;
@@ -38,7 +39,7 @@ static void pick(struct handshakes_side *s, struct handshakes_message *messages,
 	}
 }
 
-static void add_macs(const struct handshakes_side *s, struct handshakes_message *m)
+void handshakes_add_macs(const struct handshakes_side *s, struct handshakes_message *m)
 {
 	hs_cookie_add_macs(&m->peer->cookie, s->now.mono_ns, m->bytes, m->len);
 }
@@ -62,7 +63,7 @@ static bool make_initiation(struct handshakes_side *s, struct handshakes_message
 	if (!hs_noise_initiate(&m->noise, (struct wg_initiation *)m->bytes, &statics, m->ephemeral,
 			       p->timestamp, cr_random_u32()))
 		return false;
-	add_macs(s, m);
+	handshakes_add_macs(s, m);
 	return true;
 }
 
@@ -75,7 +76,7 @@ static bool prove(struct handshakes_side *s, struct handshakes_message *m)
 	got = handshakes_side_input(s, true, m) == HS_cookie_sent && s->n_sent == 1 &&
 	      hs_cookie_consume(&m->peer->cookie, s->now.mono_ns,
 				(const struct wg_cookie *)s->sent[0].bytes);
-	add_macs(s, m);
+	handshakes_add_macs(s, m);
 	return got;
 }
 
@@ -86,7 +87,7 @@ static bool prepare_good(const struct handshakes_kind *k, struct handshakes_side
 {
 	bool made = true;
 
-	pick(s, messages, n);
+	handshakes_pick(s, messages, n);
 	for (unsigned int i = 0; i < n; i++)
 		made &= make_initiation(s, &messages[i]);
 	return made;
@@ -96,7 +97,7 @@ static bool prepare_good(const struct handshakes_kind *k, struct handshakes_side
 static bool prepare_first(const struct handshakes_kind *k, struct handshakes_side *s,
 			  struct handshakes_message *messages, unsigned int n)
 {
-	pick(s, messages, n);
+	handshakes_pick(s, messages, n);
 	for (unsigned int i = 0; i < n; i++) {
 		struct handshakes_peer *p = messages[i].peer;
 
@@ -128,7 +129,7 @@ static bool right_responses(struct handshakes_side *s, struct handshakes_message
 	for (unsigned int i = 0; right && i < n; i++) {
 		const struct hs_noise_statics statics = {
 			.private_key = messages[i].peer->private_key,
-			.psk = no_psk,
+			.psk = handshakes_no_psk,
 		};
 		uint8_t send_key[WG_KEY_BYTES], receive_key[WG_KEY_BYTES];
 
@@ -151,7 +152,7 @@ static bool prepare_noise(const struct handshakes_kind *k, struct handshakes_sid
 {
 	const uint32_t type = htole32(WG_INITIATION);
 
-	pick(s, messages, n);
+	handshakes_pick(s, messages, n);
 	for (unsigned int i = 0; i < n; i++) {
 		cr_random(messages[i].bytes, sizeof(messages[i].bytes));
 		memcpy(messages[i].bytes, &type, sizeof(type));
@@ -173,7 +174,7 @@ static bool prepare_damaged(const struct handshakes_kind *k, struct handshakes_s
 			initiation->static_key[0] ^= 1;
 		else
 			initiation->timestamp[0] ^= 1;
-		add_macs(s, &messages[i]);
+		handshakes_add_macs(s, &messages[i]);
 	}
 	return made;
 }
@@ -223,7 +224,7 @@ static bool prepare_limited(const struct handshakes_kind *k, struct handshakes_s
 {
 	bool made = true;
 
-	pick(s, messages, 1);
+	handshakes_pick(s, messages, 1);
 	for (unsigned int i = 0; i < n; i++) {
 		messages[i].peer = messages[0].peer;
 		made &= make_initiation(s, &messages[i]) && prove(s, &messages[i]);
@@ -240,7 +241,7 @@ static bool prepare_response(const struct handshakes_kind *k, struct handshakes_
 {
 	const uint32_t type = htole32(WG_RESPONSE);
 
-	pick(s, messages, n);
+	handshakes_pick(s, messages, n);
 	for (unsigned int i = 0; i < n; i++) {
 		struct handshakes_message *m = &messages[i];
 
@@ -248,94 +249,9 @@ static bool prepare_response(const struct handshakes_kind *k, struct handshakes_
 		memcpy(m->bytes, &type, sizeof(type));
 		m->len = sizeof(struct wg_response);
 		hs_cookie_maker_init(&m->peer->cookie, s->public_key);
-		add_macs(s, m);
+		handshakes_add_macs(s, m);
 	}
 	return true;
-}
-
-/* ---- the gateway as initiator ---- */
-
-/* After it no handshake runs, and its timers do nothing. */
-static bool prepare_start(const struct handshakes_kind *k, struct handshakes_side *s,
-			  struct handshakes_message *messages, unsigned int n)
-{
-	pick(s, messages, n);
-	for (unsigned int i = 0; i < n; i++)
-		hs_peer_reset(messages[i].peer->hs);
-	return true;
-}
-
-static void start_sessions(struct handshakes_side *s, struct handshakes_message *messages,
-			   unsigned int n)
-{
-	for (unsigned int i = 0; i < n; i++)
-		hs_peer_want_session(messages[i].peer->hs, &s->now);
-}
-
-static bool right_initiations(struct handshakes_side *s, struct handshakes_message *messages,
-			      unsigned int n)
-{
-	for (unsigned int i = 0; i < n; i++)
-		hs_peer_reset(messages[i].peer->hs);
-	return s->n_sent == n && s->sent[n - 1].len == sizeof(struct wg_initiation);
-}
-
-/* The peer's answer to an initiation of the gateway; m becomes it. */
-static bool make_response(struct handshakes_side *s, struct handshakes_message *m,
-			  const struct wg_initiation *initiation)
-{
-	struct handshakes_peer *p = m->peer;
-	const struct hs_noise_statics statics = {
-		.private_key = p->private_key,
-		.public_key = p->public_key,
-		.remote_public = s->public_key,
-		.psk = no_psk,
-	};
-	uint8_t gateway[WG_KEY_BYTES], timestamp[HS_TAI64N_BYTES];
-
-	if (hs_noise_open_static(&m->noise, gateway, initiation, &statics) != HS_NOISE_OK ||
-	    !hs_noise_open_timestamp(&m->noise, timestamp, initiation, p->static_static))
-		return false;
-	cr_random(m->ephemeral, sizeof(m->ephemeral));
-	cr_x25519_clamp(m->ephemeral);
-	m->len = sizeof(struct wg_response);
-	memset(m->bytes, 0, sizeof(m->bytes));
-	if (!hs_noise_respond(&m->noise, (struct wg_response *)m->bytes, &statics, m->ephemeral,
-			      initiation, cr_random_u32()))
-		return false;
-	hs_cookie_maker_init(&p->cookie, s->public_key);
-	add_macs(s, m);
-	return true;
-}
-
-static bool prepare_finish(const struct handshakes_kind *k, struct handshakes_side *s,
-			   struct handshakes_message *messages, unsigned int n)
-{
-	bool made = prepare_start(k, s, messages, n);
-
-	start_sessions(s, messages, n);
-	made = made && s->n_sent == n;
-	for (unsigned int i = 0; made && i < n; i++)
-		made = make_response(s, &messages[i],
-				     (const struct wg_initiation *)s->sent[i].bytes);
-	return made;
-}
-
-static bool right_sessions(struct handshakes_side *s, struct handshakes_message *messages,
-			   unsigned int n)
-{
-	bool right = s->n_sessions == n;
-
-	for (unsigned int i = 0; right && i < n; i++) {
-		uint8_t send_key[WG_KEY_BYTES], receive_key[WG_KEY_BYTES];
-
-		hs_noise_split(&messages[i].noise, send_key, receive_key);
-		right = memcmp(send_key, s->sessions[i].send_key, sizeof(send_key)) == 0 &&
-			memcmp(receive_key, s->sessions[i].receive_key, sizeof(receive_key)) == 0;
-	}
-	for (unsigned int i = 0; i < n; i++)
-		hs_peer_reset(messages[i].peer->hs);
-	return right;
 }
 
 /* ---- all ---- */
@@ -373,15 +289,15 @@ const struct handshakes_kind handshakes_kinds[] = {
 	 .name = "start",
 	 .bases = 1,
 	 .points = 1,
-	 .prepare = prepare_start,
-	 .work = start_sessions,
-	 .right = right_initiations},
+	 .prepare = handshakes_prepare_start,
+	 .work = handshakes_start,
+	 .right = handshakes_right_start},
 	{.group = "initiate",
 	 .name = "finish",
 	 .verdict = HS_response_accepted,
 	 .points = 2,
-	 .prepare = prepare_finish,
-	 .right = right_sessions},
+	 .prepare = handshakes_prepare_finish,
+	 .right = handshakes_right_finish},
 	{.group = "refuse",
 	 .name = "cookie",
 	 .verdict = HS_cookie_sent,

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""wgdp-bench handshakes: measures what it says; that verdicts and keys are right it checks itself."""
+"""wgdp-bench handshakes: measures what it says. Verdicts and keys it checks itself."""
 import json
 
 from bench import expect_refusals, go, run
