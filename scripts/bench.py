@@ -89,18 +89,19 @@ def measure(part, context, out):
     reason = part.why_not(context)
     if reason:
         return {**run, "left_out": reason}, False
+    context.file = path + ".new"
     argv = part.argv(context)
     begin = time.monotonic()
-    with open(path + ".new", "w", encoding="utf-8") as f:
-        child = subprocess.Popen(argv, stdout=f)
+    with open(context.file, "w", encoding="utf-8") as f:
+        child = subprocess.Popen(argv, stdout=f if part.prints_json else sys.stderr)
         stopped = wait(child)
     run.update(command=bench_parts.shell_line(argv), status=child.returncode,
                seconds=round(time.monotonic() - begin, 1))
     try:
-        bench_data.read_part(part.name, path + ".new")
-        os.replace(path + ".new", path)
+        bench_data.read_part(part.name, context.file)
+        os.replace(context.file, path)
     except bench_data.Unreadable:
-        os.remove(path + ".new")
+        os.remove(context.file)
         if not stopped:
             run["failed"] = f"exit status {child.returncode}, and no results"
     return run, stopped

@@ -8,8 +8,8 @@ with the one that bench/baseline.json has of the last release (--baseline writes
 what moved further than its noise, and by 5 % or more (as much as code can change by lying elsewhere
 in memory), is flagged.
 
-Exit status: 0 nothing is slower, 2 something is, 3 no verdict (no baseline, or one of another CPU
-or kind of build), 1 error, 130 stopped.
+Exit status: 0 nothing is slower, 2 something is, 3 no verdict (no baseline, one of another CPU or
+kind of build, or too much noise), 1 error, 130 stopped.
 """
 import argparse
 import json
@@ -29,6 +29,8 @@ REPEATS = 4
 SECONDS = 7             # of each run: 16 of them in two minutes
 ERRORS_WIDE = 4         # standard errors that a change must exceed
 CHANGE_LEAST = 0.05     # and so much of the ratio
+NOISE_MOST = 0.25       # of a ratio, over which nothing can be said of it
+NOISY_MOST = 0.1        # of all ratios, which may be so
 ERRORS_LEAST = 0.002    # of a ratio: what samples of few cycles round to
 
 # Sizes 64 and 1420; only what is ours, and what it is compared with.
@@ -191,6 +193,19 @@ def write_baseline(args, found):
     say(f"wrote {args.file}")
 
 
+def finish_baseline(args, found, stopped):
+    """Nothing is written that nothing could be compared with."""
+    rows = judge(found["ratios"], {})
+    print_rows(rows)
+    if stopped:
+        return STOPPED
+    noisy = why_too_noisy(rows)
+    if noisy:
+        raise Failed(f"not written: {noisy}")
+    write_baseline(args, found)
+    return OK
+
+
 def why_no_verdict(stored, found, path):
     if stored is None:
         return f"there is no {path}: make bench-baseline writes it"
@@ -199,6 +214,14 @@ def why_no_verdict(stored, found, path):
     if different:
         return f"{path} was measured with another {'; '.join(different)}"
     return None
+
+
+def why_too_noisy(rows):
+    noisy = [row for row in rows if row[4] > NOISE_MOST]
+    if len(noisy) <= NOISY_MOST * len(rows):
+        return None
+    return f"{len(noisy)} of {len(rows)} ratios moved by themselves by {NOISE_MOST:.0%} or more: " \
+           "repeat it when nothing else runs here"
 
 
 def conclude(rows, stored, reason):
@@ -212,7 +235,12 @@ def conclude(rows, stored, reason):
     if reason:
         print(f"no verdict: {reason}")
         return NO_VERDICT
-    return SLOWER if slower else OK
+    if slower:
+        return SLOWER
+    noisy = why_too_noisy(rows)
+    if noisy:
+        print(f"no verdict: {noisy}")
+    return NO_VERDICT if noisy else OK
 
 
 def main(argv=None):
@@ -226,10 +254,7 @@ def main(argv=None):
             say("\nstopped: this is partial")
             stopped = True
         if args.baseline:
-            if not stopped:
-                write_baseline(args, found)
-            print_rows(judge(found["ratios"], {}))
-            return STOPPED if stopped else OK
+            return finish_baseline(args, found, stopped)
         rows = judge(found["ratios"], stored["ratios"] if stored else {})
         print_rows(rows)
         status = conclude(rows, stored, why_no_verdict(stored, found, args.file))

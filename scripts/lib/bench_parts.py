@@ -13,6 +13,7 @@ class Context:
     build: str
     scripts: str
     seconds: int = 1    # of the part that is asked
+    file: str = ""      # where its JSON goes
 
     @property
     def program(self):
@@ -39,6 +40,7 @@ def shell_line(argv):
 
 class Command:
     """wgdp-bench COMMAND --json --seconds N ARGUMENTS."""
+    prints_json = True      # on standard output; else it writes the file itself
 
     def __init__(self, name, what, share, command, *arguments, medium=MEMORY):
         self.name, self.what, self.share, self.medium = name, what, share, medium
@@ -73,6 +75,7 @@ class Workers(Command):
 class Peers:
     """scripts/lab.py: gateways in namespaces, in turns. It cannot be told a time."""
     name, what, share = "peers", "wgdp beside other gateways, in namespaces", 35
+    prints_json = False
     medium = "veth between network namespaces of this machine, through Linux"
     arguments = ("--sizes", "64", "--rounds", "2", "--seconds", "1")
 
@@ -88,7 +91,7 @@ class Peers:
 
     def argv(self, context):
         return [self.path(context), "--build", context.build, *self.arguments,
-                "--json", "/dev/stdout"]
+                "--json", context.file]
 
 
 # Shares of the time: of about 100 in all. lookup makes its tables on top of its share.

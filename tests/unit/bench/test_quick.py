@@ -77,8 +77,16 @@ def faster():
 
 
 def within_noise():
-    done = quick(made(factor=0.9, spread=0.2), baseline(spread=0.2), OK)
+    done = quick(made(factor=0.9, spread=0.05), baseline(spread=0.05), OK)
     assert not flagged(done), done.stdout
+
+
+def too_noisy():
+    done = quick(made(spread=0.4), baseline(), NO_VERDICT)
+    assert "no verdict" in done.stdout and "nothing else runs" in done.stdout, done.stdout
+    stored = os.path.join(tempfile.mkdtemp(dir=scratch.name), "baseline.json")
+    done = quick(made(spread=0.4), stored, ERROR, "--baseline")
+    assert "not written" in done.stderr and not os.path.exists(stored), done
 
 
 def too_little_to_matter():
@@ -123,6 +131,6 @@ def a_run_fails():
     assert "is not there: make builds it" in done.stderr, done
 
 
-go([what_is_stored, equal, slower, faster, within_noise, too_little_to_matter, another_cpu,
-    no_baseline, gone, malformed, a_run_fails])
+go([what_is_stored, equal, slower, faster, within_noise, too_noisy, too_little_to_matter,
+    another_cpu, no_baseline, gone, malformed, a_run_fails])
 scratch.cleanup()
