@@ -14,6 +14,7 @@ class Context:
     scripts: str
     seconds: int = 1    # of the part that is asked
     file: str = ""      # where its JSON goes
+    known: list = None  # commands, once asked for
 
     @property
     def program(self):
@@ -25,6 +26,11 @@ class Context:
 
     def commands(self):
         """Those that wgdp-bench has; none if it is not there."""
+        if self.known is None:
+            self.known = self._ask()
+        return self.known
+
+    def _ask(self):
         try:
             said = subprocess.run([self.program, "--help"], capture_output=True, text=True,
                                   check=False).stdout

@@ -103,7 +103,7 @@ def fill(directory, names=ALL):
             json.dump(ALL[name](), f)
 
 
-PROGRAM = """#!/usr/bin/python3
+PROGRAM = """#!/usr/bin/python3 -SE
 import json, os, signal, sys
 here = os.path.dirname(os.path.abspath(__file__))
 if sys.argv[1:] == ["--help"]:
