@@ -37,8 +37,8 @@ def made(factor=1.0, spread=0.001, cpu="Made Up"):
 
 def quick(build, stored, status, *more):
     done = subprocess.run(["/usr/bin/python3", PROGRAM, "--build", build, "--file", stored,
-                           "--seconds", "1", "--repeats", "3", *more], capture_output=True, text=True,
-                          timeout=TIMEOUT_S, check=False)
+                           "--seconds", "1", "--repeats", "3", *more],
+                          capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     assert done.returncode == status, done
     assert "Traceback" not in done.stderr, done
     return done
