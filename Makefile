@@ -7,11 +7,11 @@ B ?= build
 PREFIX ?= /usr/local
 DESTDIR ?=
 KEEP ?=
-BENCH ?= path
+BENCH ?=
 # Debian's own, whatever else is on the PATH: scripts and tests need nothing beyond its library.
 PYTHON = /usr/bin/python3
 
-.PHONY: all build deps run run-stop test bench install clean help
+.PHONY: all build deps run run-stop test bench bench-quick bench-baseline install clean help
 
 all: build
 
@@ -20,7 +20,9 @@ help:
 	@echo 'make run           a small network in namespaces: a client, the gateway, a host behind it'
 	@echo 'make run KEEP=1    the same, and leave it up to play with; make run-stop ends it'
 	@echo 'make test          everything that is checked, on plain, sanitizer and fuzz builds'
-	@echo 'make bench         measure (BENCH="path --filter encrypt/*" picks)'
+	@echo 'make bench         measure in ten minutes, and write report/index.html'
+	@echo '                   (BENCH="path --filter encrypt/*": only that, as a table)'
+	@echo 'make bench-quick   in two minutes: is anything slower than in the last release?'
 	@echo 'make install       to PREFIX=$(PREFIX), under DESTDIR'
 	@echo 'make deps          install what is missing from Debian 12 (the others do it themselves)'
 	@echo 'make clean         remove every build directory'
@@ -45,7 +47,19 @@ test:
 	@$(PYTHON) tests/run --builds $(B)
 
 bench: build
+ifeq ($(strip $(BENCH)),)
+	@scripts/deps bench
+	@$(PYTHON) scripts/bench.py --build $(B)
+else
 	@$(B)/bench/wgdp-bench $(BENCH)
+endif
+
+bench-quick: build
+	@$(PYTHON) scripts/bench_quick.py --build $(B)
+
+# Of a release, on a machine with nothing else to do: what later ones are compared with.
+bench-baseline: build
+	@$(PYTHON) scripts/bench_quick.py --build $(B) --baseline
 
 install: build
 	@meson configure $(B) -Dprefix=$(PREFIX)

@@ -74,6 +74,13 @@ void bench_report_free(struct bench_report *r);
 /* What these begin with, for a subcommand that prints by itself: the machine. */
 void bench_print_machine(const struct bench_report *r);
 struct json_t *bench_machine_json(const struct bench_report *r);
+/* What was asked for. NULL: out of memory, for both. */
+struct json_t *bench_settings_json(const struct bench_options *o);
+
+/* From now on SIGINT and SIGTERM ask for an early end: what loops over samples looks at
+ * bench_stopped(), and what there is then is printed, marked partial. */
+void bench_catch_stop(void);
+bool bench_stopped(void);
 
 /* One line on standard error that the next one overwrites, if that is a terminal. */
 void bench_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -101,5 +108,10 @@ int bench_timing(const struct bench_options *o);
 int bench_lookup(const struct bench_options *o);
 /* With a command line of its own (argv[0]: "rfc2544"); lab/rfc2544.c. */
 int bench_rfc2544(int argc, char **argv);
+int bench_handshakes(const struct bench_options *o);
+/* Of files, not of the machine: with a command line of its own (argv[0]: "compare"). */
+int bench_compare(int argc, char **argv);
+
+extern const char bench_handshakes_help[], bench_compare_help[];
 
 #endif

@@ -137,7 +137,8 @@ static bool sample_all(struct crypto_run *r)
 
 	for (unsigned int rounds = 0; right && rounds < ROUNDS_MAX; rounds += SERIES_ROUNDS) {
 		for (unsigned int i = 0; right && i < r->n_cells; i++) {
-			if (rounds >= ROUNDS_MIN && bench_seconds() >= deadline)
+			if (bench_stopped() ||
+			    (rounds >= ROUNDS_MIN && bench_seconds() >= deadline))
 				goto out;
 			bench_progress("crypto: rounds %u to %u, %u %%", rounds + 1,
 				       rounds + SERIES_ROUNDS, 100 * i / r->n_cells);

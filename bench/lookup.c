@@ -50,9 +50,13 @@ static bool measure_cell(struct lookup_run *r, struct lookup_cell *c)
 static bool measure_all(struct lookup_run *r)
 {
 	for (unsigned int i = 0; i < 2 * LOOKUP_SETS; i++) {
+		if (bench_stopped())
+			return true;
 		if (r->cells[i].wanted && !measure_cell(r, &r->cells[i]))
 			return false;
 	}
+	if (bench_stopped())
+		return true;
 	if (!lookup_sessions_run(r->o) || !lookup_memory_run(r->o))
 		return false;
 	bench_progress_end();

@@ -161,7 +161,7 @@ static void sample_round(struct lookup_cell *c)
 void lookup_cell_time(struct lookup_cell *c, double deadline)
 {
 	for (unsigned int round = 0; round < ROUNDS_MAX; round++) {
-		if (round >= ROUNDS_MIN && bench_seconds() >= deadline)
+		if (bench_stopped() || (round >= ROUNDS_MIN && bench_seconds() >= deadline))
 			break;
 		bench_progress("lookup: %s/%s: round %u", c->v6 ? "v6" : "v4", c->kind->name,
 			       round + 1);

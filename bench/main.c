@@ -15,6 +15,7 @@
 #define SECONDS_DEFAULT 30
 #define SECONDS_MAX	86400
 #define PEERS_MAX	1000000
+#define STATUS_STOPPED	130 /* as shells have it for what Ctrl-C has ended */
 
 static const struct command {
 	const char *name;
@@ -204,6 +205,8 @@ static const struct command {
 	 "as fast as the binary trie and DPDK's rte_fib or rte_fib6 lookups are, and how many "
 	 "times\n"
 	 "less memory than rte_fib they take.\n"},
+	{"handshakes", bench_handshakes, "what handshakes cost, and refusing what is none", 1000,
+	 false, bench_handshakes_help},
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -217,18 +220,20 @@ static void usage(FILE *to)
 	      "Commands:\n",
 	      to);
 	for (unsigned int i = 0; i < N_COMMANDS; i++)
-		fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].summary);
-	fprintf(to, "  %-8s %s\n", "rfc2544",
+		fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].summary);
+	fprintf(to, "  %-10s %s\n", "rfc2544",
 		"a whole gateway, from outside: has options of its own");
+	fprintf(to, "  %-10s %s\n", "compare",
+		"two results, as written with --json: A.json B.json");
 	fprintf(to,
 		"\n"
 		"Options:\n"
 		"  --filter GLOB  only results whose names match, such as 'encrypt/*/ipsec-mb'\n"
 		"  --seconds N    stop after about N seconds (default %d), each result at least "
 		"once\n"
-		"  --peers N      path: peers in the case with many (default 1000); lookup: whose "
-		"memory\n"
-		"                 is measured (default 1000000)\n"
+		"  --peers N      path, handshakes: peers in the case with many (default 1000); "
+		"lookup:\n"
+		"                 whose memory is measured (default 1000000)\n"
 		"  --workers N,... path: whole workers, so many of them, compared with one\n"
 		"  --json         one JSON object on standard output instead of a table\n"
 		"  --help         this, or what a command measures\n",
@@ -340,13 +345,19 @@ int main(int argc, char **argv)
 	}
 	if (argc >= 2 && strcmp(argv[1], "rfc2544") == 0)
 		return bench_rfc2544(argc - 1, argv + 1);
+	if (argc >= 2 && strcmp(argv[1], "compare") == 0)
+		return bench_compare(argc - 1, argv + 1);
 	for (unsigned int i = 0; argc >= 2 && i < N_COMMANDS; i++) {
+		int status;
+
 		if (strcmp(argv[1], commands[i].name) != 0)
 			continue;
 		o.peers = commands[i].peers;
 		if (parse(argc - 1, argv + 1, &commands[i], &o) != EXIT_SUCCESS)
 			return EXIT_FAILURE;
-		return commands[i].run(&o);
+		bench_catch_stop();
+		status = commands[i].run(&o);
+		return status == EXIT_SUCCESS && bench_stopped() ? STATUS_STOPPED : status;
 	}
 	usage(stderr);
 	return EXIT_FAILURE;

@@ -195,12 +195,12 @@ static bool sample_all(struct run *r)
 	double deadline = bench_seconds() + r->o->seconds;
 
 	for (unsigned int round = 0; round <= ROUNDS_MAX; round++) {
-		if (round > 0 && bench_seconds() >= deadline)
+		if (bench_stopped() || (round > 0 && bench_seconds() >= deadline))
 			break;
 		for (unsigned int i = 0; round == 1 && i < r->report.n; i++)
 			r->report.results[i]->n = 0;
 		for (unsigned int i = 0; i < r->n_measured; i++) {
-			if (round > 1 && bench_seconds() >= deadline)
+			if (bench_stopped() || (round > 1 && bench_seconds() >= deadline))
 				break;
 			bench_progress("path: round %u of %u, %u %%", round, ROUNDS_MAX,
 				       100 * i / r->n_measured);

@@ -1,5 +1,5 @@
 /* Results of wgdp-bench: samples, percentiles, the table for people and the JSON for programs; and
- * the surroundings of a run (EAL, the machine). What is measured is elsewhere. */
+ * the surroundings of a run (EAL). The machine: machine.c. What is measured is elsewhere. */
 #include "bench/bench.h"
 
 #include <errno.h>
@@ -9,16 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <jansson.h>
-#include <rte_cycles.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_pci.h>
-#include <rte_version.h>
 
 #define LINE_BYTES     256
 #define LCORES_BYTES   (16 + 9 * BENCH_WORKERS_MAX)
@@ -145,6 +142,12 @@ static bool has_ratio(const struct bench_result *r)
 	return r->n && r->ratio_to && r->ratio_to->n;
 }
 
+/* Not so if the run was stopped early. */
+static bool has_both(const struct bench_summary *s)
+{
+	return s->result->n && s->to->n;
+}
+
 static struct bench_summary *summary_new(struct bench_report *r, const struct bench_result *result,
 					 const struct bench_result *to)
 {
@@ -170,26 +173,7 @@ void bench_summarise_against(struct bench_report *r, const struct bench_result *
 	snprintf(summary_new(r, result, to)->what, BENCH_NAME_BYTES, "%s", what);
 }
 
-/* ---- the machine ---- */
-
-static void cpu_model(char *out, size_t size)
-{
-	FILE *f = fopen("/proc/cpuinfo", "r");
-	char line[LINE_BYTES];
-
-	snprintf(out, size, "unknown");
-	while (f && fgets(line, sizeof(line), f)) {
-		char *value = strchr(line, ':');
-
-		if (strncmp(line, "model name", 10) != 0 || !value)
-			continue;
-		line[strcspn(line, "\n")] = '\0';
-		snprintf(out, size, "%s", value + 2);
-		break;
-	}
-	if (f)
-		fclose(f);
-}
+/* ---- surroundings ---- */
 
 static unsigned long free_hugepages(void)
 {
@@ -294,6 +278,16 @@ bool bench_eal(bool *hugepages)
 
 /* ---- output ---- */
 
+/* All samples, in the order in which they were taken. */
+static json_t *samples_json(const struct bench_result *r)
+{
+	json_t *all = need(json_array());
+
+	for (unsigned int i = 0; i < r->n; i++)
+		json_array_append_new(all, json_real(r->samples[i]));
+	return all;
+}
+
 static json_t *result_json(const struct bench_result *r)
 {
 	json_t *j;
@@ -310,6 +304,7 @@ static json_t *result_json(const struct bench_result *r)
 		json_object_set_new(j, "ratio_p5", json_real(bench_ratio_p5(r)));
 		json_object_set_new(j, "ratio_to", json_string(r->ratio_to->name));
 	}
+	json_object_set_new(j, "values", samples_json(r));
 	return j;
 }
 
@@ -320,6 +315,8 @@ static json_t *summary_json(const struct bench_report *r)
 	for (unsigned int i = 0; i < r->n_summary; i++) {
 		const struct bench_summary *s = &r->summary[i];
 
+		if (!has_both(s))
+			continue;
 		json_array_append_new(rows, json_pack("{s:s, s:s, s:f, s:f, s:s}", "what", s->what,
 						      "name", s->result->name, "ratio",
 						      ratio(s->result, s->to), "ratio_p5",
@@ -329,24 +326,7 @@ static json_t *summary_json(const struct bench_report *r)
 	return rows;
 }
 
-json_t *bench_machine_json(const struct bench_report *r)
-{
-	char cpu[LINE_BYTES];
-	struct utsname uts;
-	json_t *machine;
-
-	cpu_model(cpu, sizeof(cpu));
-	uname(&uts);
-	machine = need(json_pack("{s:s, s:I, s:s, s:s, s:s, s:b, s:b}", "cpu", cpu, "tsc_hz",
-				 (json_int_t)rte_get_tsc_hz(), "kernel", uts.release, "dpdk",
-				 rte_version(), "version", WGDP_VERSION, "hugepages",
-				 (int)r->hugepages, "debug_build", BENCH_DEBUG_BUILD));
-	if (r->core_per_tsc > 0)
-		json_object_set_new(machine, "core_per_tsc", json_real(r->core_per_tsc));
-	return machine;
-}
-
-static int print_json(const struct bench_report *r)
+static int print_json(const struct bench_report *r, const struct bench_options *o)
 {
 	json_t *results = json_array(), *whole;
 	int rc;
@@ -355,8 +335,9 @@ static int print_json(const struct bench_report *r)
 		if (r->results[i]->n || r->results[i]->note[0])
 			json_array_append_new(results, result_json(r->results[i]));
 	}
-	whole = need(json_pack("{s:s, s:o, s:o}", "bench", r->bench, "machine",
-			       bench_machine_json(r), "results", results));
+	whole = need(json_pack("{s:s, s:o, s:o, s:b, s:o}", "bench", r->bench, "machine",
+			       bench_machine_json(r), "settings", bench_settings_json(o), "partial",
+			       (int)bench_stopped(), "results", results));
 	if (r->n_summary)
 		json_object_set_new(whole, "summary", summary_json(r));
 	rc = json_dumpf(whole, stdout, JSON_REAL_PRECISION(6));
@@ -375,18 +356,6 @@ static bool same_load(const char *a, const char *b)
 	       strncmp(load_a, load_b, (size_t)(end_a - load_a)) == 0;
 }
 
-void bench_print_machine(const struct bench_report *r)
-{
-	char cpu[LINE_BYTES];
-
-	cpu_model(cpu, sizeof(cpu));
-	printf("%s, TSC %.3f GHz, %s, %s hugepages%s\n", cpu, (double)rte_get_tsc_hz() / 1e9,
-	       rte_version(), r->hugepages ? "with" : "without",
-	       BENCH_DEBUG_BUILD ? ", debug build: its checks count too" : "");
-	if (r->core_per_tsc > 0)
-		printf("%.3f core cycles per TSC cycle\n", r->core_per_tsc);
-}
-
 static void print_ratio(const struct bench_result *r, const struct bench_result *to)
 {
 	printf("   %6.2f %6.2f", ratio(r, to), ratio_p5(r, to));
@@ -399,6 +368,8 @@ static void print_summary(const struct bench_report *r)
 	for (unsigned int i = 0; i < r->n_summary; i++) {
 		const struct bench_summary *s = &r->summary[i];
 
+		if (!has_both(s))
+			continue;
 		printf("%-40s", s->what);
 		print_ratio(s->result, s->to);
 		printf(" (%s)   %s\n", strrchr(s->to->name, '/') + 1, s->result->name);
@@ -446,6 +417,8 @@ static void print_table(const struct bench_report *r)
 		print_result(x);
 	}
 	print_summary(r);
+	if (bench_stopped())
+		puts("\npartial: stopped before all was measured");
 }
 
 int bench_print(const struct bench_report *r, const struct bench_options *o)
@@ -453,7 +426,7 @@ int bench_print(const struct bench_report *r, const struct bench_options *o)
 	int rc = 0;
 
 	if (o->json)
-		rc = print_json(r);
+		rc = print_json(r, o);
 	else
 		print_table(r);
 	return rc != 0 || fflush(stdout) != 0 ? -EIO : 0;

@@ -118,7 +118,7 @@ static bool sample_all(struct run *r)
 	double deadline = bench_seconds() + r->o->seconds;
 
 	for (unsigned int k = 0; k < SAMPLES_MAX * all; k++) {
-		if (k >= all && bench_seconds() >= deadline)
+		if (bench_stopped() || (k >= all && bench_seconds() >= deadline))
 			break;
 		bench_progress("path: sample %u, %u %%", k / all + 1, 100 * (k % all) / all);
 		if (r->distance)

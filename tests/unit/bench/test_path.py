@@ -11,6 +11,8 @@ def check_result(result, names):
     assert result["unit"] == "tsc_cycles/packet", result
     assert isinstance(result["samples"], int) and 1 <= result["samples"] <= 31, result
     assert result["p5"] <= result["value"] <= result["p95"], result
+    assert len(result["values"]) == result["samples"], result
+    assert min(result["values"]) <= result["value"] <= max(result["values"]), result
     assert ("ratio" in result) == ("ratio_to" in result), result
     if "ratio" in result:
         assert result["ratio"] > 0 and result["ratio_to"] in names, result
@@ -22,7 +24,9 @@ def as_json():
     done = run("path", "--json", "--seconds", "1", "--peers", "20")
     assert done.returncode == 0, done.stderr
     bench = json.loads(done.stdout)
-    assert sorted(bench) == ["bench", "machine", "results"] and bench["bench"] == "path"
+    assert sorted(bench) == ["bench", "machine", "partial", "results", "settings"], bench.keys()
+    assert bench["bench"] == "path" and bench["partial"] is False, bench
+    assert bench["settings"] == {"seconds": 1, "filter": None, "peers": 20}, bench["settings"]
     machine = bench["machine"]
     assert machine["tsc_hz"] > 1e8 and machine["dpdk"].startswith("DPDK"), machine
     assert all(machine[key] for key in ("cpu", "kernel", "version")), machine

@@ -1,0 +1,315 @@
+"""What the figures of a report show: each a function from results to a Figure, or to None if there
+is nothing of that kind. How they are drawn is in bench_plots.py, and as tables in bench_page.py."""
+import dataclasses
+
+from lib.bench_data import in_order, named
+
+SIZES = ("64", "256", "576", "1420", "imix")
+STAGES = {
+    "encrypt": ("classify", "forward", "encap", "headers", "seal", "tx"),
+    "decrypt": ("classify", "decap", "open", "forward", "tx"),
+}
+STAGE_TITLES = {"encap": "encap, decap", "decap": "encap, decap", "seal": "AEAD", "open": "AEAD"}
+STACK = ("classify", "forward", "encap, decap", "headers", "AEAD", "tx")
+PERCENTILES = {"p50": "50", "p90": "90", "p99": "99", "p99_9": "99.9", "p99_99": "99.99",
+               "p99_999": "99.999"}
+
+
+@dataclasses.dataclass
+class Point:
+    """Low and high: the 5th and 95th percentile; None: not known."""
+    value: float
+    low: float = None
+    high: float = None
+
+
+@dataclasses.dataclass
+class Figure:
+    name: str           # of its files
+    title: str
+    caption: str
+    kind: str           # bars, stacked, lines, dots
+    x: str              # what the axes say, with units
+    y: str
+    categories: list    # text, or numbers: then the axis is one of numbers
+    series: list        # (title, [Point or None, for each category])
+    logarithmic: bool = False
+    ideal: bool = False  # lines: dashed, what so many times the first would be
+
+
+def point(result):
+    return Point(result.median, result.percentile(5), result.percentile(95))
+
+
+def rate_point(result, hz, scale=1.0):
+    """Cycles of one packet as packets in a second: what is short is fast."""
+    return Point(*(hz * scale / max(result.percentile(p), 1e-9) for p in (50, 95, 5)))
+
+
+def first(results):
+    return results[0] if results else None
+
+
+def fastest(results):
+    """The back end: with the smallest median of what there is."""
+    return min(results, key=lambda r: r.median).fields[-1] if results else None
+
+
+def peer_counts(results):
+    """1-peer, 1000-peers: in ascending order."""
+    return sorted({r.fields[2] for r in results}, key=lambda text: int(text.split("-")[0]))
+
+
+def drop_empty(series):
+    return [(title, points) for title, points in series if any(points)]
+
+
+def path_whole(part):
+    return named(part.results, "encrypt", None, None, None) + \
+        named(part.results, "decrypt", None, None, None) if part else []
+
+
+def throughput(parts):
+    part = parts.get("path")
+    whole = path_whole(part)
+    backend = fastest(whole)
+    if not backend:
+        return None
+    hz = part.machine.get("tsc_hz", 0)
+    series = []
+    for way in ("encrypt", "decrypt"):
+        for peers in peer_counts(whole):
+            found = [first(named(whole, way, size, peers, backend)) for size in SIZES]
+            series.append((f"{way}, {peers.replace('-', ' ')}",
+                           [r and rate_point(r, hz, 1e-6) for r in found]))
+    return Figure(
+        "throughput", "Packets per second by size",
+        f"One worker's packet path, from classify to tx, with the fastest ciphers of this CPU "
+        f"({backend}). In memory, so without what a NIC and its driver take. Bars are medians, "
+        f"lines reach from the 5th to the 95th percentile of the samples.",
+        "bars", "inner packet (bytes)", "million packets/s on one core", list(SIZES),
+        drop_empty(series))
+
+
+def backends(parts):
+    part = parts.get("path")
+    whole = path_whole(part)
+    if not whole:
+        return None
+    peers = peer_counts(whole)[-1]
+    series = [(backend, [first(named(whole, "encrypt", size, peers, backend)) for size in SIZES])
+              for backend in in_order(r.fields[-1] for r in whole)]
+    series = [(title, [r and point(r) for r in found]) for title, found in series]
+    return Figure(
+        "backends", "Encrypting with each back end",
+        f"The whole path with {peers.replace('-', ' ')}, with each of the AEAD's back ends that "
+        f"this CPU can run; reference is the plain one that the others are compared with.",
+        "bars", "inner packet (bytes)", "TSC cycles per packet", list(SIZES), drop_empty(series))
+
+
+def stages(parts):
+    part = parts.get("path")
+    whole = path_whole(part)
+    if not whole:
+        return None
+    peers, backend = peer_counts(whole)[-1], fastest(whole)
+    columns = {title: [] for title in STACK}
+    categories = []
+    for way, names in STAGES.items():
+        for size in SIZES:
+            found = {STAGE_TITLES.get(stage, stage): first(named(
+                part.results, f"{way}-{stage}", size, peers, backend)) for stage in names}
+            if not any(found.values()):
+                continue
+            categories.append(f"{way} {size}")
+            for title, points in columns.items():
+                result = found.get(title)
+                points.append(result and point(result))
+    if not categories:
+        return None
+    return Figure(
+        "stages", "Where the cycles go",
+        f"Cycles of each stage with {peers.replace('-', ' ')} and {backend}: medians of "
+        f"differences, each the time from a stage on less that from the next one on. A stage that "
+        f"is lost in the noise can come out below zero; it is drawn as nothing.",
+        "stacked", "way, and inner packet (bytes)", "TSC cycles per packet", categories,
+        drop_empty(columns.items()))
+
+
+def latencies_rfc2544(parts):
+    part = parts.get("rfc2544")
+    found = part.whole.get("results", {}) if part else {}
+    return [(f"{e.get('way')} {e.get('size')}, {e.get('percent'):g} % load", e["latency"], 1e-3)
+            for e in found.get("latency", []) if e.get("valid", True) and e.get("latency")]
+
+
+def latencies_peers(parts):
+    """All gateways at one rate; of several rounds the one with the median p50."""
+    part = parts.get("peers")
+    samples = part.whole.get("samples", []) if part else []
+    loads = {}
+    for sample in samples:
+        if sample.get("kind") == "common" and sample.get("latency_us"):
+            loads.setdefault((sample["size"], sample["gateway"]), []).append(sample["latency_us"])
+    lines = []
+    for (size, gateway), rounds in sorted(loads.items(), key=lambda item: str(item[0])):
+        rounds.sort(key=lambda latency: latency["p50"])
+        lines.append((f"{gateway}, {size} bytes", rounds[(len(rounds) - 1) // 2], 1))
+    return lines
+
+
+def latency_figure(name, title, caption, lines):
+    series = [(label, [Point(values[p] * scale) if p in values else None for p in PERCENTILES])
+              for label, values, scale in lines]
+    series = drop_empty(series)
+    return Figure(name, title, caption, "lines", "percentile of packets", "latency (µs)",
+                  list(PERCENTILES.values()), series, logarithmic=True) if series else None
+
+
+def latency(parts):
+    return latency_figure(
+        "latency", "Latency by percentile",
+        "From before the tester sends a packet until after it has received it, so with the "
+        "tester's own part. Each line is one load.", latencies_rfc2544(parts))
+
+
+def latency_peers(parts):
+    return latency_figure(
+        "latency-peers", "Latency beside other gateways",
+        "All of them at one rate, half of the slowest one's greatest, over the same cables with "
+        "the same flows.", latencies_peers(parts))
+
+
+def peers(parts):
+    part = parts.get("peers")
+    rates = [r for r in part.results if r.values and r.fields[0] == "pps-per-cpu-second"] \
+        if part else []
+    if not rates:
+        return None
+    sizes = in_order(r.fields[1] for r in rates)
+    series = [(gateway, [first([r for r in rates if r.fields[1:] == [size, gateway]])
+                         for size in sizes]) for gateway in in_order(r.fields[2] for r in rates)]
+    series = [(title, [r and Point(*(r.percentile(p) / 1e3 for p in (50, 5, 95))) for r in found])
+              for title, found in series]
+    return Figure(
+        "peers", "Beside other gateways",
+        "Packets for one second of the gateway's CPU time, each at its own greatest rate: the same "
+        "cables, flows and tool, in turns.",
+        "bars", "inner packet (bytes)", "thousand packets/CPU-s", sizes, drop_empty(series))
+
+
+def scaling(parts, pick, name, title, caption):
+    """pick: of the numbers of peers."""
+    part = parts.get("workers")
+    walls = named(part.results, "workers", None, None, None, None) if part else []
+    if not walls:
+        return None
+    hz = part.machine.get("tsc_hz", 0)
+    counts = sorted({int(r.fields[4]) for r in walls})
+    peer = pick(sorted({r.fields[3] for r in walls}, key=lambda text: int(text.split("-")[0])))
+    series = []
+    for way in ("encrypt", "decrypt"):
+        for size in ("64", "1420"):
+            found = [first(named(walls, "workers", way, size, peer, str(n))) for n in counts]
+            series.append((f"{way} {size}", [r and rate_point(r, hz, 1e-6) for r in found]))
+    return Figure(
+        name, title, f"Whole workers with {peer.replace('-', ' ')}, from rx to tx, each on a CPU "
+        f"of its own, all together. {caption} Dashed: as many times one worker.",
+        "lines", "workers", "million packets/s", counts, drop_empty(series), ideal=True)
+
+
+def scaling_many(parts):
+    return scaling(parts, lambda counts: counts[-1], "scaling", "Scaling by worker",
+                   "Packets are spread over their queues by peer, as by RSS.")
+
+
+def scaling_one(parts):
+    return scaling(parts, lambda counts: counts[0], "scaling-one", "One tunnel on several workers",
+                   "All packets come to the first worker, which shares the ciphers' work out from "
+                   "the first one on.")
+
+
+def crypto(parts):
+    part = parts.get("crypto")
+    found = named(part.results, "seal", None, "32keys", "32", None) if part else []
+    if not found:
+        return None
+    sizes = in_order(r.fields[1] for r in found)
+    series = [(variant, [first(named(found, "seal", size, "32keys", "32", variant))
+                         for size in sizes]) for variant in in_order(r.fields[-1] for r in found)]
+    return Figure(
+        "crypto", "ChaCha20-Poly1305 in bursts of 32",
+        "Sealing, each packet with a key of its own; reference, ipsec-mb and avx… are wgdp's back "
+        "ends, the others libraries called directly.",
+        "dots", "plaintext (bytes)", "TSC cycles per packet", sizes,
+        drop_empty([(title, [r and point(r) for r in rs]) for title, rs in series]),
+        logarithmic=True)
+
+
+def lookup(parts):
+    part = parts.get("lookup")
+    found = named(part.results, None, None, "hits", None) if part else []
+    found = [r for r in found if r.fields[0] in ("v4", "v6")]
+    if not found:
+        return None
+    sets = in_order("/".join(r.fields[:2]) for r in found)
+    series = [(table, [first(named(found, *of.split("/"), "hits", table)) for of in sets])
+              for table in in_order(r.fields[3] for r in found)]
+    return Figure(
+        "lookup", "Lookups",
+        "Random addresses that have a prefix, in bulks of 32. lc-trie and allowed-ips are wgdp's, "
+        "rte_… DPDK's, binary-trie is as Linux and wireguard-go have it.",
+        "dots", "family and set of prefixes", "TSC cycles per lookup",
+        [of.replace("/", " ") for of in sets],
+        drop_empty([(title, [r and point(r) for r in rs]) for title, rs in series]),
+        logarithmic=True)
+
+
+def handshakes(parts):
+    part = parts.get("handshakes")
+    found = named(part.results, "rate", None, None, None) if part else []
+    if not found:
+        return None
+    kinds = in_order(r.fields[3] for r in found)
+    loads = in_order(tuple(r.fields[1:3]) for r in found)
+    series = [(f"{peers.replace('-', ' ')}, {batch} a turn",
+               [first(named(found, "rate", peers, batch, kind)) for kind in kinds])
+              for peers, batch in loads]
+    return Figure(
+        "handshakes", "Handshakes",
+        "Messages a second on one core that does nothing else. accept: an initiation until its "
+        "response; start and finish: our own.",
+        "bars", "what is done", "messages/s", kinds,
+        drop_empty([(title, [r and point(r) for r in rs]) for title, rs in series]))
+
+
+def refusals(parts):
+    part = parts.get("handshakes")
+    found = named(part.results, "refuse", None, None, None) if part else []
+    found += named(part.results, "respond", None, None, "accept")[-1:] if found else []
+    if not found:
+        return None
+    found.sort(key=lambda r: r.median)
+    return Figure(
+        "refusals", "What refusing a handshake message costs",
+        "Beside accepting one, by why it was refused. The sender of all but length and mac1 knows "
+        "the gateway's public key.",
+        "dots", "why", "TSC cycles per message", [r.fields[3] for r in found],
+        [("cycles", [point(r) for r in found])], logarithmic=True)
+
+
+ALL = (throughput, stages, backends, scaling_many, scaling_one, latency, peers, latency_peers,
+       handshakes, refusals, lookup, crypto)
+
+
+def without_gaps(figure):
+    """Only categories that there is something of."""
+    kept = [i for i in range(len(figure.categories)) if any(p[i] for _, p in figure.series)]
+    return dataclasses.replace(
+        figure, categories=[figure.categories[i] for i in kept],
+        series=[(title, [points[i] for i in kept]) for title, points in figure.series])
+
+
+def figures(parts):
+    """Of {name: Part}."""
+    return [without_gaps(f) for f in (make(parts) for make in ALL) if f and f.series]
