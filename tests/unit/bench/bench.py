@@ -1,13 +1,29 @@
 """What the tests of wgdp-bench share: running it, and TAP."""
+import contextlib
+import fcntl
+import os
 import subprocess
 import sys
 
 TIMEOUT_S = 50
+# System tests that count free hugepages hold it alone (tests/system/lib/hugepages.py).
+HUGEPAGES_LOCK = "/tmp/wgdp-test-hugepages.lock"
+
+
+@contextlib.contextmanager
+def hugepages_may_be_used():
+    lock = os.open(HUGEPAGES_LOCK, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(lock)
 
 
 def run(*arguments):
-    return subprocess.run([sys.argv[1], *arguments], capture_output=True, text=True,
-                          timeout=TIMEOUT_S, check=False)
+    with hugepages_may_be_used():
+        return subprocess.run([sys.argv[1], *arguments], capture_output=True, text=True,
+                              timeout=TIMEOUT_S, check=False)
 
 
 def expect_refusals(*lines):
