@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 
-from lib import gateway, keys, net, process, tap, wggo
+from lib import gateway, hugepages, keys, net, process, tap, wggo
 
 RATE = 400              # packets per second
 SECONDS = 1
@@ -238,6 +238,7 @@ def refusals(t):
 
 
 def test(t):
+    t.enter(hugepages.Perhaps())
     refusals(t)
     both_ways(t)
     version6(t)

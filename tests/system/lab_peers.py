@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 
-from lib import lab_cpu, lab_results, process, tap
+from lib import hugepages, lab_cpu, lab_results, process, tap
 
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 LAB = os.path.join(SOURCE, "scripts", "lab.py")
@@ -210,6 +210,7 @@ def ended_early(t):
 
 
 def test(t):
+    t.enter(hugepages.Perhaps())
     figures(t)
     cpu_time(t)
     refused(t)

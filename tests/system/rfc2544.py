@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 
-from lib import gateway, net, process, tap
+from lib import gateway, hugepages, net, process, tap
 
 SOON_SECONDS = 200
 # Of a rate that a busy machine can do, and short.
@@ -96,6 +96,7 @@ def expect_all(got, methods, loads):
 
 
 def test(t):
+    t.enter(hugepages.Perhaps())
     place = t.enter(net.Namespace("rfc2544"))
     sockets = [t.path(f"{side}.sock") for side in ("outside", "inside")]
     bench = Bench(place, sockets, "--peers", "3", "--flows", "6")
