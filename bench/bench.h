@@ -55,6 +55,8 @@ bool bench_wanted(const struct bench_options *o, const char *name);
 /* Ends the program if memory is short. The result is the report's. */
 struct bench_result *bench_result(struct bench_report *r, const char *unit, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+/* Is there a result at all? If not, it says so on standard error. */
+bool bench_any(const struct bench_report *r, const struct bench_options *o);
 /* Samples of two results that stand in a ratio are added in the same rounds. */
 void bench_sample(struct bench_result *result, double value);
 /* The nearest rank; of at least one sample. */

@@ -342,10 +342,8 @@ int bench_handshakes(const struct bench_options *o)
 	if (!open_sides(&r) || !handshakes_x25519_open())
 		goto out;
 	add_all(&r);
-	if (r.report.n == 0) {
-		fprintf(stderr, "wgdp-bench: no result has a name like %s\n", o->filter);
+	if (!bench_any(&r.report, o))
 		goto out;
-	}
 	if (sample_all(&r) && bench_print(&r.report, o) == 0)
 		status = EXIT_SUCCESS;
 out:

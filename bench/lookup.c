@@ -113,10 +113,8 @@ int bench_lookup(const struct bench_options *o)
 	lookup_cells_add(&r);
 	lookup_sessions_add(&r.report, o);
 	lookup_memory_add(&r.report, o);
-	if (r.report.n == 0) {
-		fprintf(stderr, "wgdp-bench: no result has a name like %s\n", o->filter);
+	if (!bench_any(&r.report, o))
 		return EXIT_FAILURE;
-	}
 	if (start(&r) && measure_all(&r)) {
 		for (unsigned int i = 0; i < 2 * LOOKUP_SETS; i++)
 			summarise_cell(&r, &r.cells[i]);

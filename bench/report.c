@@ -39,6 +39,13 @@ bool bench_wanted(const struct bench_options *o, const char *name)
 	return !o->filter || fnmatch(o->filter, name, 0) == 0;
 }
 
+bool bench_any(const struct bench_report *r, const struct bench_options *o)
+{
+	if (r->n == 0)
+		fprintf(stderr, "wgdp-bench: no result has a name like %s\n", o->filter);
+	return r->n != 0;
+}
+
 static void *need(void *p)
 {
 	if (!p) {

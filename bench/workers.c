@@ -303,10 +303,8 @@ int bench_workers(const struct bench_options *o)
 	add_group(&r, 1);
 	if (o->peers > 1)
 		add_group(&r, o->peers);
-	if (r.report.n == 0) {
-		fprintf(stderr, "wgdp-bench: no result has a name like %s\n", o->filter);
+	if (!bench_any(&r.report, o))
 		goto out;
-	}
 	if (!open_eal(&r))
 		goto out;
 	if (rte_lcore_count() > 1)

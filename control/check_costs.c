@@ -29,8 +29,7 @@ static void sum_udp(void)
 
 static void sum_ipv4(void)
 {
-	memset(packet + 10, 0, 2);
-	dp_ipv4_set_sum(packet);
+	sink = dp_ipv4_sum_with(packet, 0, sizeof(packet), 1);
 }
 
 static void check_ipv4(void)

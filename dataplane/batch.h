@@ -45,6 +45,13 @@ static inline void dp_batch_take(struct dp_batch *to, const struct dp_batch *b, 
 	to->n = (uint16_t)n;
 }
 
+/* Takes those packets of a mask out of b, into *some; the others close up. */
+static inline void dp_batch_take_out(struct dp_batch *b, uint32_t mask, struct dp_batch *some)
+{
+	dp_batch_take(some, b, mask);
+	dp_batch_take(b, b, dp_mask_of(b->n) & ~mask);
+}
+
 /* Appends those packets of b whose way it is, in order. b stays as it is. */
 static inline void dp_batch_pick(struct dp_batch *to, const struct dp_batch *b, const uint8_t *ways,
 				 uint8_t way)

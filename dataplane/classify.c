@@ -329,8 +329,7 @@ static void route(struct dp_worker *w, struct dp_batch *b)
 		note->port_id = DP_PORT_NONE;
 	}
 	if (punt) {
-		dp_batch_take(&some, b, punt);
-		dp_batch_take(b, b, dp_mask_of(b->n) & ~punt);
+		dp_batch_take_out(b, punt, &some);
 		dp_punt(w, &some);
 	}
 	if (b->n)

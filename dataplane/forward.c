@@ -32,8 +32,7 @@ static void count_down(struct dp_worker *w, struct dp_batch *b)
 	}
 	if (likely(dead == 0))
 		return;
-	dp_batch_take(&some, b, dead);
-	dp_batch_take(b, b, dp_mask_of(b->n) & ~dead);
+	dp_batch_take_out(b, dead, &some);
 	dp_refuse(w, some.pkts, some.n, DP_DROP_ttl);
 }
 
@@ -66,8 +65,7 @@ static void to_tunnels(struct dp_worker *w, struct dp_batch *b)
 		note->session = NULL;
 	}
 	if (unlikely(tun != 0)) {
-		dp_batch_take(&some, b, tun);
-		dp_batch_take(b, b, dp_mask_of(b->n) & ~tun);
+		dp_batch_take_out(b, tun, &some);
 		dp_punt_tun(w, &some);
 	}
 	if (likely(b->n))
@@ -145,8 +143,7 @@ static void to_ports(struct dp_worker *w, struct dp_batch *b)
 			others |= UINT32_C(1) << i;
 	}
 	if (unlikely(others != 0)) {
-		dp_batch_take(&some, b, others);
-		dp_batch_take(b, b, dp_mask_of(b->n) & ~others);
+		dp_batch_take_out(b, others, &some);
 		not_ready(w, &some);
 	}
 	if (likely(b->n))

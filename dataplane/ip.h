@@ -104,6 +104,14 @@ static inline void dp_ipv4_set_sum(uint8_t *ip)
 	memcpy(ip + 10, &sum, sizeof(sum));
 }
 
+/* What belongs into the checksum field of a header without options that is like ip, in which TOS,
+ * length, id and checksum are zero, but for these. */
+static inline uint16_t dp_ipv4_sum_with(const uint8_t *ip, uint8_t tos, uint16_t total, uint16_t id)
+{
+	return (uint16_t)~dp_sum_fold(dp_sum_20(ip) + rte_cpu_to_be_16(tos) +
+				      rte_cpu_to_be_16(total) + rte_cpu_to_be_16(id));
+}
+
 /* What belongs into the checksum field of UDP; headers_sum: of its pseudo header and of its header
  * without that field. */
 static inline uint16_t dp_udp_sum(const uint8_t *payload, uint16_t len, uint32_t headers_sum)

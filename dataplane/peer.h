@@ -29,9 +29,10 @@ struct dp_prefixes {
 #define DP_OUT_HEADER_MAX_BYTES (14 + 4 + 40 + 8)
 
 /*
- * The way to a peer's endpoint: the outer headers ready-made (Ethernet, IP, UDP), with lengths,
- * IPv4 id and checksums to be patched. Immutable once published; a change is a new object. Of what
- * is published there are dp_out_bytes() only: what the header does not use is not there.
+ * The way to a peer's endpoint: the outer headers ready-made (Ethernet, IP, UDP); lengths,
+ * TOS, IPv4 id and checksums are zero in it, and patched in the copies. Immutable once published; a
+ * change is a new object. Of what is published there are dp_out_bytes() only: what the header does
+ * not use is not there.
  */
 struct dp_out {
 	struct wg_endpoint endpoint;

@@ -79,8 +79,7 @@ static void patch_ip(uint8_t *ip, const uint8_t *before, uint8_t ecn, uint16_t u
 	dp_store_be16(ip + 2, total);
 	dp_store_be16(ip + 4, id);
 	if (!offload)
-		sum = (uint16_t)~dp_sum_fold(dp_sum_20(before) + rte_cpu_to_be_16(ecn) +
-					     rte_cpu_to_be_16(total) + rte_cpu_to_be_16(id));
+		sum = dp_ipv4_sum_with(before, ecn, total, id);
 	memcpy(ip + 10, &sum, sizeof(sum));
 }
 
