@@ -279,7 +279,7 @@ static bool open_crews(struct run *r, struct group *g)
 		struct bench_case *c = &g->cases[k];
 
 		if (is_wanted(c) && bench_crew_open(&c->crew, c->n_workers, c->n_peers, c->spread,
-						    until_ns, error, sizeof(error)) != 0) {
+						    !r->o->no_offload, until_ns, error, sizeof(error)) != 0) {
 			fprintf(stderr, "wgdp-bench: %s\n", error);
 			return false;
 		}
