@@ -88,6 +88,7 @@ static void set_next_hop(struct dp_note *note, const uint8_t *ip)
 {
 	const struct dp_route *route = note->route;
 
+	note->has_hop = 1;
 	memset(note->next_hop, 0, sizeof(note->next_hop));
 	if (route->on_link) {
 		note->family = dp_ip_version(ip) == 4 ? AF_INET : AF_INET6;

@@ -35,7 +35,8 @@ static bool wrap(struct rte_mbuf *m, struct cr_packet *packet)
 		     rte_pktmbuf_tailroom(m) < padding + WG_TAG_BYTES))
 		return false;
 	plain = rte_pktmbuf_mtod(m, uint8_t *);
-	memset(plain + len, 0, padding);
+	/* What is too much is in the tag's place. */
+	memset(plain + len, 0, WG_TAG_BYTES);
 	*packet = (struct cr_packet){
 		.key = note->session->send_key,
 		.counter = note->counter,
@@ -109,8 +110,9 @@ static void leave_sums(struct rte_mbuf *m, const struct dp_out *out, bool ip_sum
 
 	if (!udp_sum && !(ip_sum && v4))
 		return;
-	m->l2_len = out->l3_off;
-	m->l3_len = v4 ? DP_IPV4_MIN_BYTES : DP_IPV6_BYTES;
+	/* All of that word: to change a part of it, it would have to be there first. */
+	m->tx_offload = rte_mbuf_tx_offload(
+		out->l3_off, v4 ? DP_IPV4_MIN_BYTES : DP_IPV6_BYTES, 0, 0, 0, 0, 0);
 	m->ol_flags |= v4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6;
 	if (udp_sum)
 		m->ol_flags |= RTE_MBUF_F_TX_UDP_CKSUM;
