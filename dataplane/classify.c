@@ -304,14 +304,17 @@ static uint8_t way_of(struct around *a, struct rte_mbuf *m)
 static void route(struct dp_worker *w, struct dp_batch *b)
 {
 	const struct dp_route *routes[DP_BATCH_MAX];
-	const uint8_t *ips[DP_BATCH_MAX];
 	struct dp_batch some;
+	struct dp_keys to;
 	uint32_t punt = 0;
 
+	to.v6 = 0;
 	for (unsigned int i = 0; i < b->n; i++)
-		ips[i] = rte_pktmbuf_mtod_offset(b->pkts[i], const uint8_t *,
-						 dp_note(b->pkts[i])->l3_off);
-	dp_lookup_routes(w->dp->routes, ips, routes, b->n);
+		dp_keys_put_ip(&to, i,
+			       rte_pktmbuf_mtod_offset(b->pkts[i], const uint8_t *,
+						       dp_note(b->pkts[i])->l3_off),
+			       false);
+	dp_routes_lookup_bulk(w->dp->routes, &to, dp_mask_of(b->n), routes);
 	for (unsigned int i = 0; i < b->n; i++) {
 		struct rte_mbuf *m = b->pkts[i];
 		struct dp_note *note = dp_note(m);

@@ -88,8 +88,12 @@ void dp_encap(struct dp_worker *w, struct dp_batch *b)
 {
 	struct dp_peer *peers[DP_BATCH_MAX];
 	uint32_t stray = 0, big = 0;
+	struct dp_keys to;
 
-	dp_lookup_peers(b, false, peers);
+	to.v6 = 0;
+	for (unsigned int i = 0; i < b->n; i++)
+		dp_keys_put_ip(&to, i, rte_pktmbuf_mtod(b->pkts[i], const uint8_t *), false);
+	dp_lookup_peers(b, &to, peers);
 	prefetch_peers(peers, b->n);
 	for (unsigned int i = 0; i < b->n; i++) {
 		struct dp_note *note = dp_note(b->pkts[i]);

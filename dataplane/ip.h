@@ -139,6 +139,8 @@ static inline void dp_ipv4_replace(uint8_t *ip, unsigned int offset, uint16_t wo
 /* Counts TTL or hop limit down for a packet that goes on. False: it is used up. */
 static inline bool dp_ip_count_down(uint8_t *ip)
 {
+	uint32_t sum;
+
 	if (dp_ip_version(ip) == 6) {
 		if (ip[7] <= 1)
 			return false;
@@ -147,7 +149,11 @@ static inline bool dp_ip_count_down(uint8_t *ip)
 	}
 	if (ip[8] <= 1)
 		return false;
-	dp_ipv4_replace(ip, 8, (uint16_t)(dp_load_be16(ip + 8) - 0x100));
+	/* TTL is the upper half of a word of the checksum. One less of it is one more of the
+	 * checksum's upper half (RFC 1141), and what this carries comes in again below. */
+	ip[8]--;
+	sum = dp_load_be16(ip + 10) + 0x100u;
+	dp_store_be16(ip + 10, (uint16_t)(sum + (sum >= UINT16_MAX)));
 	return true;
 }
 

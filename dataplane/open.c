@@ -68,12 +68,17 @@ static void look_up(const struct dp *dp, const struct dp_batch *inner, uint32_t 
 {
 	const struct dp_route *routes[DP_BATCH_MAX];
 	struct dp_peer *owners[DP_BATCH_MAX];
-	const uint8_t *ips[DP_BATCH_MAX];
+	struct dp_keys from, to;
 
-	dp_lookup_peers(inner, true, owners);
-	for (unsigned int i = 0; i < inner->n; i++)
-		ips[i] = rte_pktmbuf_mtod(inner->pkts[i], const uint8_t *);
-	dp_lookup_routes(dp->routes, ips, routes, inner->n);
+	from.v6 = to.v6 = 0;
+	for (unsigned int i = 0; i < inner->n; i++) {
+		const uint8_t *ip = rte_pktmbuf_mtod(inner->pkts[i], const uint8_t *);
+
+		dp_keys_put_ip(&from, i, ip, true);
+		dp_keys_put_ip(&to, i, ip, false);
+	}
+	dp_lookup_peers(inner, &from, owners);
+	dp_routes_lookup_bulk(dp->routes, &to, dp_mask_of(inner->n), routes);
 	for (unsigned int i = 0; i < inner->n; i++, mask &= mask - 1) {
 		struct dp_note *note = dp_note(inner->pkts[i]);
 
