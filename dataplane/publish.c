@@ -189,7 +189,7 @@ void dp_publish_current(struct dp_peer *peer, struct dp_session *s)
 /* Adds to the peer what the session has carried since the last time. */
 static void sum_session(struct dp_session *s)
 {
-	uint64_t tx_bytes = dp_counted(&s->tx_bytes);
+	uint64_t tx_bytes = dp_session_sent_bytes(s);
 	uint64_t tx_packets = dp_counted(&s->send_counter);
 	uint64_t rx_bytes = dp_counted(&s->rx_bytes);
 	uint64_t rx_packets = dp_counted(&s->rx_packets);

@@ -14,6 +14,7 @@
 #include <rte_common.h>
 #include <rte_spinlock.h>
 
+#include "dataplane/counters.h"
 #include "dataplane/replay.h"
 #include "handshake/wire.h"
 
@@ -35,7 +36,9 @@ struct dp_session {
 
 	/* any sealing worker adds, once per run; control reads */
 	alignas(RTE_CACHE_LINE_SIZE) _Atomic uint64_t send_counter; /* next counter to use */
-	_Atomic uint64_t tx_bytes;				    /* UDP payload */
+	/* UDP payload: dp_session_sent() */
+	_Atomic uint64_t tx_bytes_first, tx_bytes_others;
+	_Atomic uint32_t first_sender; /* the first worker's id + 1; 0: none yet */
 
 	/* under the lock: the opening worker, for one run of packets whose tags were right */
 	alignas(RTE_CACHE_LINE_SIZE) rte_spinlock_t lock;
@@ -56,6 +59,30 @@ struct dp_session *dp_session_new(struct dp_peer *peer, const uint8_t send_key[W
 				  uint32_t remote_index, uint64_t birth_ns, bool initiator);
 /* Control, after RCU. Wipes. NULL is allowed. */
 void dp_session_free(struct dp_session *s);
+
+/*
+ * What has been sent under a session. The first worker that sends has a sum of its own, to which it
+ * adds without a locked instruction; mostly it is the only one, or a run is long.
+ */
+static inline void dp_session_sent(struct dp_session *s, uint16_t worker, uint64_t bytes)
+{
+	uint32_t first = atomic_load_explicit(&s->first_sender, memory_order_relaxed);
+
+	if (unlikely(first == 0) &&
+	    atomic_compare_exchange_strong_explicit(&s->first_sender, &first, worker + 1u,
+						    memory_order_relaxed, memory_order_relaxed))
+		first = worker + 1u;
+	if (likely(first == worker + 1u))
+		dp_count(&s->tx_bytes_first, bytes);
+	else
+		atomic_fetch_add_explicit(&s->tx_bytes_others, bytes, memory_order_relaxed);
+}
+
+/* Any thread. */
+static inline uint64_t dp_session_sent_bytes(const struct dp_session *s)
+{
+	return dp_counted(&s->tx_bytes_first) + dp_counted(&s->tx_bytes_others);
+}
 
 /*
  * Reserves up to n counters for a run: returns how many (less than n, or 0, at the reject limit),

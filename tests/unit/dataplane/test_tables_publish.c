@@ -200,7 +200,8 @@ static void session_sums(void **state)
 	rte_rcu_qsbr_thread_online(dp->rcu, 0);
 	dp_publish_current(peer, s);
 	assert_ptr_equal(dp_sessions_lookup(dp->sessions, wg, 5), s);
-	s->tx_bytes = 100;
+	dp_session_sent(s, 1, 60);
+	dp_session_sent(s, 0, 40);
 	s->send_counter = 2;
 	s->rx_bytes = 50;
 	s->rx_packets = 1;
@@ -211,7 +212,7 @@ static void session_sums(void **state)
 	assert_int_equal(peer->rx_packets, 1);
 	/* A worker still has it in its hands. */
 	assert_int_equal(dp_reclaim_poll(dp->reclaim), 1);
-	s->tx_bytes = 132;
+	dp_session_sent(s, 1, 32);
 	s->send_counter = 3;
 	s->rx_bytes = 90;
 	s->rx_packets = 2;
