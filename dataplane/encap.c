@@ -188,6 +188,37 @@ static void make_wait(struct dp_worker *w, struct dp_batch *b, const struct run 
 	dp_ask_control(w, wait.pkts, wait.n, DP_ASK_STAGE);
 }
 
+/* What a run of sealed packets moves. */
+static void account(struct dp_worker *w, const struct run *r, uint64_t bytes, bool has_data)
+{
+	dp_session_sent(r->session, w->id, bytes);
+	dp_stamp_sent(r->peer, has_data, w->now_ns);
+	dp_count(&w->iface_counters[r->peer->iface->id].tx, r->got);
+}
+
+/* Notes for sealing them, and what they move. */
+static void assign(struct dp_worker *w, const struct dp_batch *b, const struct run *r)
+{
+	uint16_t mtu = atomic_load_explicit(&r->peer->iface->mtu, memory_order_relaxed);
+	bool has_data = false;
+	uint64_t bytes = 0;
+
+	for (unsigned int i = 0; i < r->got; i++) {
+		const struct rte_mbuf *m = b->pkts[r->begin + i];
+		struct dp_note *note = dp_note(m);
+		uint32_t len = dp_padded(m->data_len, mtu) + WG_OVERHEAD_BYTES;
+
+		note->session = r->session;
+		note->out = r->out;
+		note->counter = r->counter + i;
+		note->payload_len = (uint16_t)len;
+		bytes += len;
+		has_data |= m->data_len != 0;
+	}
+	if (likely(r->got))
+		account(w, r, bytes, has_data);
+}
+
 /* Additions that other workers see wait for all that was written before them: so they come one
  * right after the other, before any packet is written to. */
 static void reserve(struct dp_worker *w, struct dp_batch *b)
@@ -200,56 +231,13 @@ static void reserve(struct dp_worker *w, struct dp_batch *b)
 		reserve_run(w, r);
 		all &= r->begin + r->got == r->end;
 	}
-	for (const struct run *r = runs; r < runs + n_runs; r++) {
-		for (unsigned int i = 0; i < r->got; i++) {
-			struct dp_note *note = dp_note(b->pkts[r->begin + i]);
-
-			note->session = r->session;
-			note->out = r->out;
-			note->counter = r->counter + i;
-		}
-	}
+	for (const struct run *r = runs; r < runs + n_runs; r++)
+		assign(w, b, r);
 	if (unlikely(!all))
 		make_wait(w, b, runs, n_runs);
 }
 
 /* ---- sealing ---- */
-
-static void count_sealed(struct dp_worker *w, const struct dp_iface *iface, unsigned int n)
-{
-	if (n)
-		dp_count(&w->iface_counters[iface->id].tx, n);
-}
-
-/* What sealing moves, per run of packets of one session. */
-static void account(struct dp_worker *w, const struct dp_batch *b)
-{
-	const struct dp_iface *iface = NULL;
-	unsigned int end, of_iface = 0;
-
-	for (unsigned int i = 0; i < b->n; i = end) {
-		const struct dp_note *note = dp_note(b->pkts[i]);
-		struct dp_session *s = note->session;
-		bool has_data = false;
-		uint64_t bytes = 0;
-
-		for (end = i; end < b->n && dp_note(b->pkts[end])->session == s; end++) {
-			uint16_t len = dp_note(b->pkts[end])->payload_len;
-
-			bytes += len;
-			has_data |= len > WG_DATA_MIN_BYTES;
-		}
-		dp_session_sent(s, w->id, bytes);
-		dp_stamp_sent(note->peer, has_data, w->now_ns);
-		if (unlikely(note->iface != iface)) {
-			count_sealed(w, iface, of_iface);
-			iface = note->iface;
-			of_iface = 0;
-		}
-		of_iface += end - i;
-	}
-	count_sealed(w, iface, of_iface);
-}
 
 static void set_aside(struct dp_worker *w, struct dp_batch *b, uint32_t big, uint32_t failed)
 {
@@ -259,7 +247,6 @@ static void set_aside(struct dp_worker *w, struct dp_batch *b, uint32_t big, uin
 	if (some.n)
 		dp_drop(w, some.pkts, some.n, DP_DROP_seal_failed);
 	dp_batch_take(&some, b, big);
-	account(w, &some);
 	dp_ask_control(w, some.pkts, some.n, DP_ASK_FRAGMENT_OUT);
 	dp_batch_take(b, b, dp_mask_of(b->n) & ~(big | failed));
 }
@@ -274,7 +261,6 @@ void dp_sealed(struct dp_worker *w, struct dp_batch *b, const uint8_t *found)
 	}
 	if (unlikely(big | failed))
 		set_aside(w, b, big, failed);
-	account(w, b);
 	dp_tx(w, b);
 }
 
