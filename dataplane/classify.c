@@ -47,15 +47,17 @@ struct around {
 	bool is_local;
 	/* all ports that are listened on are among these */
 	uint16_t port_min, port_max;
-	/* packets for a port, not counted yet */
-	uint16_t port;
+	/* the port of the last frame, and how many for it are not counted yet */
+	const struct dp_port *port;
 	unsigned int arrivals;
+	/* the device's first port, if what has come from there without a tag is for that port */
+	uint16_t first_port;
 };
 
 static void count_arrivals(struct around *a)
 {
 	if (a->arrivals)
-		dp_count(&a->w->port_counters[a->port].rx, a->arrivals);
+		dp_count(&a->w->port_counters[a->port->id].rx, a->arrivals);
 	a->arrivals = 0;
 }
 
@@ -67,8 +69,9 @@ static void look_around(struct around *a, struct dp_worker *w)
 	a->family = 0;
 	a->port_min = UINT16_MAX;
 	a->port_max = 0;
-	a->port = 0;
+	a->port = w->dp->ports[0];
 	a->arrivals = 0;
+	a->first_port = DP_PORT_NONE;
 	for (unsigned int i = 0; i < DP_IFACES_MAX; i++) {
 		struct dp_iface *iface = atomic_load_explicit(&w->dp->ifaces[i],
 							      memory_order_acquire);
@@ -166,8 +169,8 @@ static uint8_t udp(const struct around *a, struct dp_note *note, const uint8_t *
 /* The driver's "wrong" is not believed: some say so of what they can't check. */
 static bool sum_known_right(const struct around *a, const struct rte_mbuf *m)
 {
-	return a->w->dp->ports[dp_note(m)->port_id]->device->rx_ipv4_cksum &&
-	       (m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD;
+	return (m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD &&
+	       a->w->dp->ports[dp_note(m)->port_id]->device->rx_ipv4_cksum;
 }
 
 /* len: what the frame has from the IP header on. */
@@ -231,6 +234,13 @@ static uint8_t ipv6(struct around *a, struct dp_note *note, const uint8_t *frame
 	return TO_ROUTE;
 }
 
+/* A frame for another port than the last one. */
+static void arrive(struct around *a, uint16_t port_id)
+{
+	count_arrivals(a);
+	a->port = a->w->dp->ports[port_id];
+}
+
 /*
  * The Ethernet header, and which of the device's ports the frame is for. A tag may be in the frame,
  * or the driver may have taken it out; one with VLAN 0 only has a priority. Sets port_id, l3_off
@@ -239,14 +249,21 @@ static uint8_t ipv6(struct around *a, struct dp_note *note, const uint8_t *frame
 static uint8_t ethernet(struct around *a, const struct rte_mbuf *m, uint16_t *type)
 {
 	struct dp_note *note = dp_note(m);
-	const struct dp_device *device = a->w->dp->ports[note->port_id]->device;
 	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
-	uint16_t tag = 0;
+	const struct dp_device *device;
+	uint16_t tag = 0, first_port = note->port_id;
 
 	if (m->data_len < DP_ETHER_BYTES)
 		return DP_DROP_runt;
 	*type = dp_load_be16(frame + DP_MACS_BYTES);
 	note->l3_off = DP_ETHER_BYTES;
+	/* Nearly all are like the one before. */
+	if (likely(first_port == a->first_port && *type != RTE_ETHER_TYPE_VLAN &&
+		   !(m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) && note->ask == DP_ASK_NONE)) {
+		a->arrivals++;
+		return TO_ROUTE;
+	}
+	device = a->w->dp->ports[first_port]->device;
 	if (unlikely(m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED)) {
 		tag = m->vlan_tci;
 	} else if (*type == RTE_ETHER_TYPE_VLAN) {
@@ -263,10 +280,9 @@ static uint8_t ethernet(struct around *a, const struct rte_mbuf *m, uint16_t *ty
 	if (unlikely(tag == DP_NO_VLAN_PORT))
 		return device->shared ? TO_PUNT : DP_DROP_other_vlan;
 	note->port_id = tag;
-	if (unlikely(tag != a->port)) {
-		count_arrivals(a);
-		a->port = tag;
-	}
+	if (unlikely(tag != a->port->id))
+		arrive(a, tag);
+	a->first_port = tag == first_port && a->port->vlan == 0 ? tag : DP_PORT_NONE;
 	a->arrivals++;
 	return TO_ROUTE;
 }
@@ -284,7 +300,7 @@ static uint8_t way_of(struct around *a, struct rte_mbuf *m)
 	way = ethernet(a, m, &type);
 	if (unlikely(way != TO_ROUTE))
 		return way;
-	port = a->w->dp->ports[note->port_id];
+	port = likely(note->ask == DP_ASK_NONE) ? a->port : a->w->dp->ports[note->port_id];
 	frame = rte_pktmbuf_mtod(m, const uint8_t *);
 	if (frame[0] & 1) /* broadcast, multicast */
 		return TO_PUNT;
@@ -300,10 +316,19 @@ static uint8_t way_of(struct around *a, struct rte_mbuf *m)
 	}
 }
 
+/* The WireGuard interface that a route leads into; NULL: none. */
+static struct dp_iface *iface_of(const struct dp *dp, const struct dp_route *route)
+{
+	if (!route || route->kind != DP_ROUTE_IFACE)
+		return NULL;
+	return atomic_load_explicit(&dp->ifaces[route->iface_id], memory_order_acquire);
+}
+
 /* Packets that are not for this host's WireGuard: into a WireGuard interface, or left to Linux. */
 static void route(struct dp_worker *w, struct dp_batch *b)
 {
-	const struct dp_route *routes[DP_BATCH_MAX];
+	const struct dp_route *routes[DP_BATCH_MAX], *last = NULL;
+	struct dp_iface *iface = NULL;
 	struct dp_batch some;
 	struct dp_keys to;
 	uint32_t punt = 0;
@@ -319,13 +344,15 @@ static void route(struct dp_worker *w, struct dp_batch *b)
 		struct rte_mbuf *m = b->pkts[i];
 		struct dp_note *note = dp_note(m);
 
-		if (routes[i] && routes[i]->kind == DP_ROUTE_IFACE)
-			note->iface = atomic_load_explicit(&w->dp->ifaces[routes[i]->iface_id],
-							   memory_order_acquire);
-		if (!note->iface) {
+		if (routes[i] != last) {
+			last = routes[i];
+			iface = iface_of(w->dp, last);
+		}
+		if (unlikely(!iface)) {
 			punt |= UINT32_C(1) << i;
 			continue;
 		}
+		note->iface = iface;
 		m->data_off += note->l3_off;
 		m->data_len = note->inner_len;
 		m->pkt_len = note->inner_len;

@@ -254,8 +254,11 @@ static void set_aside(struct dp_worker *w, struct dp_batch *b, uint32_t big, uin
 void dp_sealed(struct dp_worker *w, struct dp_batch *b, const uint8_t *found)
 {
 	uint32_t big = 0, failed = 0;
+	uint8_t any = DP_SEALED;
 
-	for (unsigned int i = 0; i < b->n; i++) {
+	for (unsigned int i = 0; i < b->n; i++)
+		any |= found[i];
+	for (unsigned int i = 0; unlikely(any != DP_SEALED) && i < b->n; i++) {
 		big |= (uint32_t)(found[i] == DP_SEALED_BIG) << i;
 		failed |= (uint32_t)(found[i] == DP_SEALED_FAILED) << i;
 	}
