@@ -27,7 +27,7 @@
 /* What accepting packets of a session touches first. */
 static void fetch_ahead(const struct dp_session *s, uint64_t counter)
 {
-	rte_prefetch0(&s->lock);
+	rte_prefetch0(&s->locked);
 	rte_prefetch0(dp_replay_place(&s->replay, counter));
 	rte_prefetch0(s->peer);
 }
@@ -116,15 +116,15 @@ static void confirm(struct dp_worker *w, struct dp_session *s, const struct rte_
 	dp_packet_endpoint(m, &event.endpoint);
 	if (dp_report(w, &event))
 		return;
-	rte_spinlock_lock(&s->lock);
+	dp_session_lock(s);
 	s->confirmed = false;
-	rte_spinlock_unlock(&s->lock);
+	dp_session_unlock(s);
 }
 
 /* A session that is about to end although we only receive: the last minute to ask for a new one. */
 static void watch_age(struct dp_worker *w, struct dp_session *s)
 {
-	if (w->now_ns >= s->rekey_receive_ns &&
+	if (unlikely(dp_session_old_to_receive(s, w->now_ns)) &&
 	    atomic_load_explicit(&s->peer->current, memory_order_relaxed) == s)
 		dp_want_session(w, s->peer, REKEY_EVERY_NS);
 }
@@ -142,7 +142,7 @@ static void decap_accept(struct dp_worker *w, struct rte_mbuf **pkts, unsigned i
 	uint64_t bytes = 0;
 	bool has_data = false, first = false;
 
-	rte_spinlock_lock(&s->lock);
+	dp_session_lock(s);
 	for (unsigned int i = 0; i < n; i++) {
 		const struct dp_note *note = dp_note(pkts[i]);
 
@@ -161,7 +161,7 @@ static void decap_accept(struct dp_worker *w, struct rte_mbuf **pkts, unsigned i
 		first = !s->confirmed;
 		s->confirmed = true;
 	}
-	rte_spinlock_unlock(&s->lock);
+	dp_session_unlock(s);
 	if (!accepted)
 		return;
 	watch_endpoint(w, last);
@@ -169,7 +169,7 @@ static void decap_accept(struct dp_worker *w, struct rte_mbuf **pkts, unsigned i
 		confirm(w, s, last);
 	dp_stamp_received(s->peer, has_data, w->now_ns);
 	watch_age(w, s);
-	dp_count(&w->iface_counters[s->peer->iface->id].rx, accepted);
+	dp_count(&w->iface_counters[s->iface->id].rx, accepted);
 }
 
 /* Verdict on an authentic keepalive, beside the drop reasons: it has done what it came for. */
@@ -194,10 +194,29 @@ static void take_out(struct dp_batch *b, uint8_t *found, uint8_t what, struct dp
 	b->n = (uint16_t)kept;
 }
 
+/* Again, for the ciphers have used up the cache; and what comes last. */
+static void fetch_again(const struct dp_batch *b)
+{
+	const struct dp_session *before = NULL;
+
+	for (unsigned int i = 0; i < b->n; i++) {
+		const struct dp_note *note = dp_note(b->pkts[i]);
+		const struct dp_session *s = note->session;
+
+		if (s == before)
+			continue;
+		before = s;
+		rte_prefetch0(&s->locked);
+		rte_prefetch0(dp_replay_place(&s->replay, note->counter));
+		rte_prefetch0(atomic_load_explicit(&note->peer->out, memory_order_acquire));
+	}
+}
+
 static void accept_all(struct dp_worker *w, struct dp_batch *b, uint8_t *verdicts)
 {
 	unsigned int end;
 
+	fetch_again(b);
 	for (unsigned int i = 0; i < b->n; i = end) {
 		const struct dp_session *s = dp_note(b->pkts[i])->session;
 

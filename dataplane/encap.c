@@ -62,8 +62,11 @@ static void turn_away(struct dp_worker *w, struct dp_batch *b, uint32_t stray, u
 static void prefetch_peers(struct dp_peer *const *peers, unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++) {
-		if (i == 0 || peers[i] != peers[i - 1])
-			rte_prefetch0(peers[i]);
+		if (i != 0 && peers[i] == peers[i - 1])
+			continue;
+		rte_prefetch0(peers[i]);
+		/* The other half, if it is on another line. */
+		rte_prefetch0((const char *)peers[i] + RTE_CACHE_LINE_SIZE - 1);
 	}
 }
 
@@ -77,13 +80,10 @@ static void prefetch_sessions(struct dp_peer *const *peers, unsigned int n)
 			continue;
 		s = atomic_load_explicit(&peers[i]->current, memory_order_acquire);
 		out = atomic_load_explicit(&peers[i]->out, memory_order_acquire);
-		rte_prefetch0(out);
-		rte_prefetch0((const char *)out + RTE_CACHE_LINE_SIZE);
-		rte_prefetch0(&peers[i]->sent_any_ns);
+		rte_prefetch0((const char *)out + offsetof(struct dp_out, pseudo_sum));
 		if (!s)
 			continue;
 		rte_prefetch0(s);
-		rte_prefetch0(&s->birth_ns);
 		rte_prefetch0(&s->send_counter);
 	}
 }
@@ -160,7 +160,7 @@ static void reserve_run(struct dp_worker *w, struct run *r)
 	r->session = s;
 	r->out = out;
 	r->got = 0;
-	if (unlikely(!s || w->now_ns >= s->birth_ns + WG_REJECT_AFTER_NS)) {
+	if (unlikely(!s || w->now_ns >= s->send_until_ns)) {
 		dp_want_session(w, peer, NEED_EVERY_NS);
 		return;
 	}
@@ -189,17 +189,19 @@ static void make_wait(struct dp_worker *w, struct dp_batch *b, const struct run 
 }
 
 /* What a run of sealed packets moves. */
-static void account(struct dp_worker *w, const struct run *r, uint64_t bytes, bool has_data)
+static void account(struct dp_worker *w, const struct run *r, const struct dp_iface *iface,
+		    uint64_t bytes, bool has_data)
 {
 	dp_session_sent(r->session, w->id, bytes);
 	dp_stamp_sent(r->peer, has_data, w->now_ns);
-	dp_count(&w->iface_counters[r->peer->iface->id].tx, r->got);
+	dp_count(&w->iface_counters[iface->id].tx, r->got);
 }
 
 /* Notes for sealing them, and what they move. */
 static void assign(struct dp_worker *w, const struct dp_batch *b, const struct run *r)
 {
-	uint16_t mtu = atomic_load_explicit(&r->peer->iface->mtu, memory_order_relaxed);
+	const struct dp_iface *iface = dp_note(b->pkts[r->begin])->iface;
+	uint16_t mtu = atomic_load_explicit(&iface->mtu, memory_order_relaxed);
 	bool has_data = false;
 	uint64_t bytes = 0;
 
@@ -216,7 +218,7 @@ static void assign(struct dp_worker *w, const struct dp_batch *b, const struct r
 		has_data |= m->data_len != 0;
 	}
 	if (likely(r->got))
-		account(w, r, bytes, has_data);
+		account(w, r, iface, bytes, has_data);
 }
 
 /* Additions that other workers see wait for all that was written before them: so they come one

@@ -234,7 +234,7 @@ int dp_publish_out(struct dp *dp, struct dp_peer *peer, const struct dp_out *out
 
 	/* 1. build */
 	if (out != NULL) {
-		copy = malloc(dp_out_bytes(out));
+		copy = aligned_alloc(alignof(struct dp_out), dp_out_bytes(out));
 		if (copy == NULL) {
 			/* Workers shall tell again, or the peer would be lost where it was. */
 			atomic_store_explicit(&peer->roam_told, false, memory_order_relaxed);

@@ -104,7 +104,7 @@ static void sum_up_udp(const struct rte_mbuf *m)
 /* Tells the hardware which checksums are left to it. */
 static void leave_sums(struct rte_mbuf *m, const struct dp_out *out, bool ip_sum, bool udp_sum)
 {
-	bool v4 = out->endpoint.family == AF_INET;
+	bool v4 = dp_ip_version(out->header + out->l3_off) == 4;
 
 	if (!udp_sum && !(ip_sum && v4))
 		return;
