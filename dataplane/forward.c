@@ -128,17 +128,23 @@ static void not_ready(struct dp_worker *w, const struct dp_batch *b)
 
 static void to_ports(struct dp_worker *w, struct dp_batch *b)
 {
-	uint32_t others = 0;
+	uint32_t others = 0, mtu = 0;
+	const struct dp_route *last = NULL; /* mostly all go one way */
+	const struct dp_port *port = NULL;
 	struct dp_batch some;
 
 	count_down(w, b);
 	for (unsigned int i = 0; i < b->n; i++) {
 		struct rte_mbuf *m = b->pkts[i];
 		struct dp_note *note = dp_note(m);
-		const struct dp_port *port = w->dp->ports[note->route->port_id];
 
+		if (note->route != last) {
+			last = note->route;
+			port = w->dp->ports[last->port_id];
+			mtu = last->resolved ? port->mtu : 0;
+		}
 		note->port_id = port->id;
-		if (likely(note->inner_len <= port->mtu && note->route->resolved))
+		if (likely(note->inner_len <= mtu))
 			write_ethernet(port, m);
 		else
 			others |= UINT32_C(1) << i;
@@ -178,7 +184,8 @@ void dp_forward(struct dp_worker *w, struct dp_batch *b)
 		to_tunnels(w, &some);
 	}
 	if (ports) {
-		dp_batch_take(b, b, ports);
+		if (unlikely(ports != dp_mask_of(b->n)))
+			dp_batch_take(b, b, ports);
 		to_ports(w, b);
 	}
 }
