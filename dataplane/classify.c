@@ -50,8 +50,11 @@ struct around {
 	/* the port of the last frame, and how many for it are not counted yet */
 	const struct dp_port *port;
 	unsigned int arrivals;
-	/* the device's first port, if what has come from there without a tag is for that port */
+	/* the device's first port, if what has come from there without a tag is for that port; what
+	 * then goes for such frames */
 	uint16_t first_port;
+	bool checks_ipv4; /* the device does */
+	uint8_t mac[6];
 };
 
 static void count_arrivals(struct around *a)
@@ -69,12 +72,13 @@ static void look_around(struct around *a, struct dp_worker *w)
 	a->family = 0;
 	a->port_min = UINT16_MAX;
 	a->port_max = 0;
-	a->port = w->dp->ports[0];
+	a->port = NULL;
 	a->arrivals = 0;
 	a->first_port = DP_PORT_NONE;
-	for (unsigned int i = 0; i < DP_IFACES_MAX; i++) {
-		struct dp_iface *iface = atomic_load_explicit(&w->dp->ifaces[i],
-							      memory_order_acquire);
+	for (uint64_t used = atomic_load_explicit(&w->dp->ifaces_used, memory_order_relaxed); used;
+	     used &= used - 1) {
+		struct dp_iface *iface = atomic_load_explicit(
+			&w->dp->ifaces[__builtin_ctzll(used)], memory_order_acquire);
 		struct dp_listen on;
 
 		if (!iface)
@@ -117,6 +121,12 @@ static uint8_t message(struct dp_note *note, const uint8_t *frame)
 
 	if (note->payload_len < sizeof(p->type))
 		return DP_DROP_bad_message;
+	if (likely(rte_le_to_cpu_32(p->type) == WG_DATA)) {
+		if (note->payload_len < WG_DATA_MIN_BYTES)
+			return DP_DROP_bad_message;
+		note->counter = rte_le_to_cpu_64(p->counter);
+		return TO_DECAP;
+	}
 	switch (rte_le_to_cpu_32(p->type)) {
 	case WG_INITIATION:
 		return note->payload_len == sizeof(struct wg_initiation) ? TO_HANDSHAKE
@@ -127,11 +137,6 @@ static uint8_t message(struct dp_note *note, const uint8_t *frame)
 	case WG_COOKIE:
 		return note->payload_len == sizeof(struct wg_cookie) ? TO_HANDSHAKE
 								     : DP_DROP_bad_message;
-	case WG_DATA:
-		if (note->payload_len < WG_DATA_MIN_BYTES)
-			return DP_DROP_bad_message;
-		note->counter = rte_le_to_cpu_64(p->counter);
-		return TO_DECAP;
 	default:
 		return DP_DROP_bad_message;
 	}
@@ -173,13 +178,33 @@ static bool sum_known_right(const struct around *a, const struct rte_mbuf *m)
 	       a->w->dp->ports[dp_note(m)->port_id]->device->rx_ipv4_cksum;
 }
 
+/* An IPv4 packet with a good header of so many bytes. */
+static uint8_t ipv4_way(struct around *a, struct dp_note *note, const uint8_t *frame,
+			uint32_t header, uint32_t total)
+{
+	const uint8_t *ip = frame + note->l3_off;
+	bool fragment;
+
+	note->family = AF_INET;
+	note->inner_len = (uint16_t)total;
+	note->ecn = ip[1] & DP_ECN_MASK;
+	if (ip[9] != IPPROTO_UDP || a->n_listens == 0)
+		return TO_ROUTE;
+	fragment = (dp_load_be16(ip + 6) & DP_IPV4_FRAGMENT) != 0;
+	if ((!fragment && for_others(a, ip + header, total - header)) ||
+	    !is_local(a, AF_INET, ip + 16))
+		return TO_ROUTE;
+	if (unlikely(fragment))
+		return TO_REASSEMBLE;
+	return udp(a, note, frame, note->l3_off + header, total - header);
+}
+
 /* len: what the frame has from the IP header on. */
 static uint8_t ipv4(struct around *a, const struct rte_mbuf *m, const uint8_t *frame, uint32_t len)
 {
 	struct dp_note *note = dp_note(m);
 	const uint8_t *ip = frame + note->l3_off;
 	uint32_t header, total;
-	bool fragment;
 
 	if (len < DP_IPV4_MIN_BYTES)
 		return DP_DROP_runt;
@@ -191,17 +216,7 @@ static uint8_t ipv4(struct around *a, const struct rte_mbuf *m, const uint8_t *f
 		return DP_DROP_runt;
 	if (!sum_known_right(a, m) && !dp_ipv4_sum_right(ip, header))
 		return DP_DROP_bad_ip_header;
-	note->family = AF_INET;
-	note->inner_len = (uint16_t)total;
-	note->ecn = dp_ip_ecn(ip);
-	fragment = (dp_load_be16(ip + 6) & DP_IPV4_FRAGMENT) != 0;
-	if (ip[9] != IPPROTO_UDP || a->n_listens == 0 ||
-	    (!fragment && for_others(a, ip + header, total - header)) ||
-	    !is_local(a, AF_INET, ip + 16))
-		return TO_ROUTE;
-	if (fragment)
-		return TO_REASSEMBLE;
-	return udp(a, note, frame, note->l3_off + header, total - header);
+	return ipv4_way(a, note, frame, header, total);
 }
 
 static uint8_t ipv6(struct around *a, struct dp_note *note, const uint8_t *frame, uint32_t len)
@@ -239,6 +254,8 @@ static void arrive(struct around *a, uint16_t port_id)
 {
 	count_arrivals(a);
 	a->port = a->w->dp->ports[port_id];
+	a->checks_ipv4 = a->port->device->rx_ipv4_cksum;
+	memcpy(a->mac, a->port->mac, sizeof(a->mac));
 }
 
 /*
@@ -257,12 +274,6 @@ static uint8_t ethernet(struct around *a, const struct rte_mbuf *m, uint16_t *ty
 		return DP_DROP_runt;
 	*type = dp_load_be16(frame + DP_MACS_BYTES);
 	note->l3_off = DP_ETHER_BYTES;
-	/* Nearly all are like the one before. */
-	if (likely(first_port == a->first_port && *type != RTE_ETHER_TYPE_VLAN &&
-		   !(m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) && note->ask == DP_ASK_NONE)) {
-		a->arrivals++;
-		return TO_ROUTE;
-	}
 	device = a->w->dp->ports[first_port]->device;
 	if (unlikely(m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED)) {
 		tag = m->vlan_tci;
@@ -280,14 +291,14 @@ static uint8_t ethernet(struct around *a, const struct rte_mbuf *m, uint16_t *ty
 	if (unlikely(tag == DP_NO_VLAN_PORT))
 		return device->shared ? TO_PUNT : DP_DROP_other_vlan;
 	note->port_id = tag;
-	if (unlikely(tag != a->port->id))
+	if (!a->port || tag != a->port->id)
 		arrive(a, tag);
 	a->first_port = tag == first_port && a->port->vlan == 0 ? tag : DP_PORT_NONE;
 	a->arrivals++;
 	return TO_ROUTE;
 }
 
-static uint8_t way_of(struct around *a, struct rte_mbuf *m)
+static uint8_t long_way(struct around *a, struct rte_mbuf *m)
 {
 	struct dp_note *note = dp_note(m);
 	const struct dp_port *port;
@@ -300,7 +311,7 @@ static uint8_t way_of(struct around *a, struct rte_mbuf *m)
 	way = ethernet(a, m, &type);
 	if (unlikely(way != TO_ROUTE))
 		return way;
-	port = likely(note->ask == DP_ASK_NONE) ? a->port : a->w->dp->ports[note->port_id];
+	port = a->w->dp->ports[note->port_id];
 	frame = rte_pktmbuf_mtod(m, const uint8_t *);
 	if (frame[0] & 1) /* broadcast, multicast */
 		return TO_PUNT;
@@ -314,6 +325,47 @@ static uint8_t way_of(struct around *a, struct rte_mbuf *m)
 	default: /* ARP, a second tag, all that is not IP */
 		return TO_PUNT;
 	}
+}
+
+/*
+ * Nearly every frame: for the port of the one before and without a tag, to our MAC, IPv4 without
+ * options and as long as it says, the checksum right. What is any other takes the long way.
+ */
+static inline bool is_ordinary(const struct around *a, const struct rte_mbuf *m,
+			       const uint8_t *frame)
+{
+	static const uint8_t is[4] = {RTE_ETHER_TYPE_IPV4 >> 8, RTE_ETHER_TYPE_IPV4 & 0xff, 0x45};
+	static const uint8_t in[4] = {0xff, 0xff, 0xff}; /* behind it is the TOS */
+	const struct dp_note *note = dp_note(m);
+	uint32_t want, mask, have, total;
+
+	if (note->port_id != a->first_port || note->ask != DP_ASK_NONE || m->nb_segs != 1 ||
+	    m->data_len < DP_ETHER_BYTES + DP_IPV4_MIN_BYTES ||
+	    (m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED))
+		return false;
+	memcpy(&want, is, sizeof(want));
+	memcpy(&mask, in, sizeof(mask));
+	memcpy(&have, frame + DP_MACS_BYTES, sizeof(have));
+	if ((have & mask) != want || memcmp(frame, a->mac, sizeof(a->mac)) != 0)
+		return false;
+	total = dp_load_be16(frame + DP_ETHER_BYTES + 2);
+	if (total < DP_IPV4_MIN_BYTES || total > m->data_len - (uint32_t)DP_ETHER_BYTES)
+		return false;
+	return (a->checks_ipv4 && (m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) ==
+					  RTE_MBUF_F_RX_IP_CKSUM_GOOD) ||
+	       dp_ipv4_sum_right(frame + DP_ETHER_BYTES, DP_IPV4_MIN_BYTES);
+}
+
+static inline uint8_t way_of(struct around *a, struct rte_mbuf *m)
+{
+	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
+
+	if (unlikely(!is_ordinary(a, m, frame)))
+		return long_way(a, m);
+	a->arrivals++;
+	dp_note(m)->l3_off = DP_ETHER_BYTES;
+	return ipv4_way(a, dp_note(m), frame, DP_IPV4_MIN_BYTES,
+			dp_load_be16(frame + DP_ETHER_BYTES + 2));
 }
 
 /* The WireGuard interface that a route leads into; NULL: none. */
