@@ -122,11 +122,10 @@ struct dp_note {
 	uint16_t inner_off; /* how far data start was moved to it after opening; else 0 */
 	uint8_t ask;	    /* enum dp_ask */
 	uint8_t family;	    /* of the outer packet when classified: AF_INET or AF_INET6 */
-	uint8_t ecn;	    /* outer ECN bits, for decap; inner ones while it is sealed */
+	uint8_t ecn;	    /* outer ECN bits, for decap */
 	uint8_t routed;	    /* has come from a port or a peer; its TTL has been counted down */
-	uint8_t flow_port;  /* outer source port, counted from the listen port */
 	uint8_t has_hop;    /* next_hop has been written */
-	uint8_t pad[6];
+	uint8_t pad[7];
 
 	uint64_t peer_ref;    /* survives rings; see dp_peer_by_ref() */
 	uint8_t next_hop[16]; /* DP_ASK_RESOLVE; DP_ASK_FRAGMENT for a port; else zero */

@@ -42,6 +42,7 @@ struct dp_out {
 	alignas(RTE_CACHE_LINE_SIZE) uint32_t pseudo_sum; /* one's complement sum of the UDP pseudo header without the length */
 	uint16_t port_id;    /* port that it leaves by; DP_PORT_NONE: next hop not (yet) known */
 	uint16_t mtu;	     /* of the port: greatest outer IP packet */
+	uint16_t payload_max; /* UDP payload that it has room for: set when published */
 	uint16_t source_ports; /* data messages leave from so many, from that of the header on */
 	uint8_t header_bytes;
 	uint8_t l3_off;

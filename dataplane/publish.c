@@ -228,6 +228,13 @@ void dp_retire_session(struct dp *dp, struct dp_session *s)
 
 /* ---- ways out ---- */
 
+static uint16_t payload_max(const struct dp_out *out)
+{
+	uint16_t headers = (uint16_t)(out->header_bytes - out->l3_off);
+
+	return out->mtu > headers ? (uint16_t)(out->mtu - headers) : 0;
+}
+
 int dp_publish_out(struct dp *dp, struct dp_peer *peer, const struct dp_out *out)
 {
 	struct dp_out *copy = NULL, *old;
@@ -241,6 +248,7 @@ int dp_publish_out(struct dp *dp, struct dp_peer *peer, const struct dp_out *out
 			return -ENOMEM;
 		}
 		memcpy(copy, out, dp_out_bytes(out));
+		copy->payload_max = payload_max(out);
 	}
 	/* 2. workers send this way */
 	old = atomic_exchange_explicit(&peer->out, copy, memory_order_acq_rel);

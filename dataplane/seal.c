@@ -14,25 +14,32 @@
 #include "dataplane/ip.h"
 #include "dataplane/session.h"
 
-/* What fits the 16-bit length of any outer header. */
-#define LEN_MAX_BYTES (UINT16_MAX - WG_OVERHEAD_BYTES - DP_UDP_BYTES - DP_IPV6_BYTES)
-
 /* ---- outer headers ---- */
 
 /* The port that a packet leaves by: mostly that of the packet before. */
 struct leaves {
 	uint16_t port_id;
 	bool ip_sum, udp_sum; /* it does them */
+	/* what tells the hardware so, for an outer packet of IPv4 and of IPv6 */
+	uint64_t flags[2], offload[2];
 };
 
-static void look_at_port(struct leaves *l, const struct dp *dp, uint16_t port_id)
+static void look_at_port(struct leaves *l, const struct dp *dp, const struct dp_out *out)
 {
 	const struct dp_device *device;
 
-	if (likely(l->port_id == port_id))
+	if (likely(l->port_id == out->port_id))
 		return;
-	device = dp->ports[port_id]->device;
-	*l = (struct leaves){port_id, device->tx_ipv4_cksum, device->tx_udp_cksum};
+	device = dp->ports[out->port_id]->device;
+	*l = (struct leaves){out->port_id, device->tx_ipv4_cksum, device->tx_udp_cksum, {0}, {0}};
+	l->offload[0] = rte_mbuf_tx_offload(out->l3_off, DP_IPV4_MIN_BYTES, 0, 0, 0, 0, 0);
+	l->offload[1] = rte_mbuf_tx_offload(out->l3_off, DP_IPV6_BYTES, 0, 0, 0, 0, 0);
+	if (l->ip_sum)
+		l->flags[0] = RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM;
+	if (!l->udp_sum)
+		return;
+	l->flags[0] |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_UDP_CKSUM;
+	l->flags[1] = RTE_MBUF_F_TX_IPV6 | RTE_MBUF_F_TX_UDP_CKSUM;
 }
 
 /* The sizes that nearly all have, known to the compiler. */
@@ -71,11 +78,10 @@ static void patch_ip(uint8_t *ip, const uint8_t *before, uint8_t ecn, uint16_t u
 static void patch_udp(uint8_t *udp, const struct dp_out *out, uint8_t flow_port, uint16_t udp_len,
 		      bool offload)
 {
-	const uint8_t *before = out->header + out->header_bytes - DP_UDP_BYTES;
 	uint16_t sum;
 
 	if (unlikely(flow_port))
-		dp_store_be16(udp, (uint16_t)(dp_load_be16(before) + flow_port));
+		dp_store_be16(udp, (uint16_t)(dp_load_be16(udp) + flow_port));
 	dp_store_be16(udp + 4, udp_len);
 	if (!offload)
 		return;
@@ -89,45 +95,37 @@ static void sum_up_udp(const struct rte_mbuf *m)
 {
 	const struct dp_note *note = dp_note(m);
 	const struct dp_out *out = note->out;
-	const uint8_t *before = out->header + out->header_bytes - DP_UDP_BYTES;
 	uint8_t *udp = rte_pktmbuf_mtod_offset(m, uint8_t *, out->header_bytes - DP_UDP_BYTES);
-	uint16_t udp_len = (uint16_t)(DP_UDP_BYTES + note->payload_len);
-	uint16_t from = (uint16_t)(dp_load_be16(before) + note->flow_port), to, sum;
+	uint16_t udp_len = rte_cpu_to_be_16((uint16_t)(DP_UDP_BYTES + note->payload_len));
+	uint16_t ports[2], sum;
 
-	memcpy(&to, before + 2, sizeof(to));
+	memcpy(ports, udp, sizeof(ports));
 	sum = dp_udp_sum(udp + DP_UDP_BYTES, note->payload_len,
-			 out->pseudo_sum + rte_cpu_to_be_16(from) + to +
-				 2u * rte_cpu_to_be_16(udp_len));
+			 out->pseudo_sum + ports[0] + ports[1] + 2u * udp_len);
 	memcpy(udp + 6, &sum, sizeof(sum));
 }
 
-/* Tells the hardware which checksums are left to it. */
-static void leave_sums(struct rte_mbuf *m, const struct dp_out *out, bool ip_sum, bool udp_sum)
+/* Tells the hardware which checksums are left to it. All of that word, also in the buffer: to change
+ * a part of it, it would have to be there first. */
+static void leave_sums(struct rte_mbuf *m, const struct leaves *port, bool v6)
 {
-	bool v4 = dp_ip_version(out->header + out->l3_off) == 4;
-
-	if (!udp_sum && !(ip_sum && v4))
+	if (port->flags[v6] == 0)
 		return;
-	/* All of that word: to change a part of it, it would have to be there first. */
-	m->tx_offload = rte_mbuf_tx_offload(
-		out->l3_off, v4 ? DP_IPV4_MIN_BYTES : DP_IPV6_BYTES, 0, 0, 0, 0, 0);
-	m->ol_flags |= v4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6;
-	if (udp_sum)
-		m->ol_flags |= RTE_MBUF_F_TX_UDP_CKSUM;
-	if (ip_sum && v4)
-		m->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
+	m->ol_flags |= port->flags[v6];
+	m->tx_offload = port->offload[v6];
 }
 
 /* ---- one packet, all but the cipher ---- */
 
-/* Is there room around the inner packet? Only a buffer that is not of our pool can lack it. */
+/* Is there room around the inner packet? Only a buffer that is not of our pool can lack it. What
+ * fits a buffer fits the 16 bits of a length. */
 static bool has_room(const struct rte_mbuf *m, const struct dp_note *note)
 {
-	uint32_t padded = (uint32_t)note->payload_len - WG_OVERHEAD_BYTES, len = m->data_len;
+	uint32_t padded = (uint32_t)note->payload_len - WG_OVERHEAD_BYTES;
 
-	return m->nb_segs == 1 && padded >= len && padded <= LEN_MAX_BYTES &&
-	       rte_pktmbuf_headroom(m) >= note->out->header_bytes + sizeof(struct wg_data) &&
-	       rte_pktmbuf_tailroom(m) >= padded - len + WG_TAG_BYTES;
+	return m->nb_segs == 1 && padded >= m->data_len &&
+	       m->data_off >= note->out->header_bytes + sizeof(struct wg_data) &&
+	       m->buf_len >= m->data_off + padded + WG_TAG_BYTES;
 }
 
 /* The data message around an inner packet, in place. */
@@ -157,27 +155,30 @@ static enum dp_sealed dress(struct rte_mbuf *m, const struct leaves *port, struc
 {
 	struct dp_note *note = dp_note(m);
 	const struct dp_out *out = note->out;
+	const uint8_t *before = out->header + out->l3_off;
 	uint8_t *plain = rte_pktmbuf_mtod(m, uint8_t *);
-	uint16_t udp_len = (uint16_t)(DP_UDP_BYTES + note->payload_len);
-	bool fits = (uint32_t)out->header_bytes - out->l3_off + note->payload_len <= out->mtu;
-	bool ip_sum = port->ip_sum && fits, udp_sum = port->udp_sum && fits;
-	uint8_t *frame = plain - sizeof(struct wg_data) - out->header_bytes;
-
+	uint16_t udp_len = (uint16_t)(DP_UDP_BYTES + note->payload_len), len = m->data_len;
+	uint16_t front = (uint16_t)(sizeof(struct wg_data) + out->header_bytes);
+	bool fits = note->payload_len <= out->payload_max;
+	uint8_t *frame = plain - front;
 	/* A keepalive has nothing to look into. */
-	note->ecn = m->data_len ? dp_ip_ecn(plain) : 0;
-	note->flow_port = dp_flow_port(plain, m->data_len, out->source_ports);
-	write_message(plain, m->data_len, note, packet);
+	uint8_t ecn = len ? dp_ip_ecn(plain) : 0;
+	uint8_t flow_port = dp_flow_port(plain, len, out->source_ports);
+
+	write_message(plain, len, note, packet);
 	copy_header(frame, out);
 	/* DF is clear, so fragments need an id: the counter does not come again soon. */
-	patch_ip(frame + out->l3_off, out->header + out->l3_off, dp_ecn_outer(note->ecn), udp_len,
-		 (uint16_t)note->counter, ip_sum);
-	patch_udp(frame + out->header_bytes - DP_UDP_BYTES, out, note->flow_port, udp_len, udp_sum);
-	leave_sums(m, out, ip_sum, udp_sum);
-	m->data_off = (uint16_t)(m->data_off - sizeof(struct wg_data) - out->header_bytes);
+	patch_ip(frame + out->l3_off, before, dp_ecn_outer(ecn), udp_len, (uint16_t)note->counter,
+		 port->ip_sum && fits);
+	patch_udp(frame + out->header_bytes - DP_UDP_BYTES, out, flow_port, udp_len,
+		  port->udp_sum && fits);
+	if (likely(fits))
+		leave_sums(m, port, dp_ip_version(before) == 6);
+	m->data_off = (uint16_t)(m->data_off - front);
 	m->data_len = (uint16_t)(out->header_bytes + note->payload_len);
 	m->pkt_len = m->data_len;
 	note->port_id = out->port_id;
-	*sum = !udp_sum;
+	*sum = !(port->udp_sum && fits);
 	return fits ? DP_SEALED : DP_SEALED_BIG;
 }
 
@@ -199,7 +200,7 @@ void dp_seal_burst(const struct dp *dp, struct cr_aead *aead, const struct dp_ba
 		found[i] = DP_SEALED_FAILED;
 		if (unlikely(!has_room(m, dp_note(m))))
 			continue;
-		look_at_port(&port, dp, dp_note(m)->out->port_id);
+		look_at_port(&port, dp, dp_note(m)->out);
 		found[i] = (uint8_t)dress(m, &port, &packets[n++], &sum);
 		todo |= UINT32_C(1) << i;
 		sums |= (uint32_t)sum << i;
