@@ -11,9 +11,9 @@
 
 #include "bench/lookup.h"
 #include "dataplane/allowed.h"
-#include "dataplane/tries.h"
 #include "dataplane/peer.h"
 #include "dataplane/reclaim.h"
+#include "dataplane/tries.h"
 
 struct asked {
 	struct rte_rcu_qsbr *rcu; /* without readers */

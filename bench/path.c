@@ -270,7 +270,8 @@ static void add(struct run *r, struct bench_load load, struct gateway *gateway)
 		struct measured *m = &r->measured[r->n_measured++];
 		bool staged = i == 0;
 
-		*m = (struct measured){.load = load, .gateway = gateway, .backend = &r->backends[i]};
+		*m = (struct measured){
+			.load = load, .gateway = gateway, .backend = &r->backends[i]};
 		m->whole = wanted(r, wholes[load.decrypt], m, whole);
 		m->ciphers = wanted(r, ciphers[load.decrypt], m, cipher);
 		if (i == r->n_backends - 1) {

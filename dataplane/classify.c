@@ -77,8 +77,8 @@ static void look_around(struct around *a, struct dp_worker *w)
 	a->first_port = DP_PORT_NONE;
 	for (uint64_t used = atomic_load_explicit(&w->dp->ifaces_used, memory_order_relaxed); used;
 	     used &= used - 1) {
-		struct dp_iface *iface = atomic_load_explicit(
-			&w->dp->ifaces[__builtin_ctzll(used)], memory_order_acquire);
+		struct dp_iface *iface = atomic_load_explicit(&w->dp->ifaces[__builtin_ctzll(used)],
+							      memory_order_acquire);
 		struct dp_listen on;
 
 		if (!iface)
@@ -351,8 +351,8 @@ static inline bool is_ordinary(const struct around *a, const struct rte_mbuf *m,
 	total = dp_load_be16(frame + DP_ETHER_BYTES + 2);
 	if (total < DP_IPV4_MIN_BYTES || total > m->data_len - (uint32_t)DP_ETHER_BYTES)
 		return false;
-	return (a->checks_ipv4 && (m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) ==
-					  RTE_MBUF_F_RX_IP_CKSUM_GOOD) ||
+	return (a->checks_ipv4 &&
+		(m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD) ||
 	       dp_ipv4_sum_right(frame + DP_ETHER_BYTES, DP_IPV4_MIN_BYTES);
 }
 

@@ -39,9 +39,10 @@ struct dp_out {
 	alignas(RTE_CACHE_LINE_SIZE) struct wg_endpoint endpoint;
 	uint32_t port_held; /* until this dp_out_tick() another port alone is no roaming */
 
-	alignas(RTE_CACHE_LINE_SIZE) uint32_t pseudo_sum; /* one's complement sum of the UDP pseudo header without the length */
-	uint16_t port_id;    /* port that it leaves by; DP_PORT_NONE: next hop not (yet) known */
-	uint16_t mtu;	     /* of the port: greatest outer IP packet */
+	alignas(RTE_CACHE_LINE_SIZE) uint32_t
+		pseudo_sum;   /* one's complement sum of the UDP pseudo header without the length */
+	uint16_t port_id;     /* port that it leaves by; DP_PORT_NONE: next hop not (yet) known */
+	uint16_t mtu;	      /* of the port: greatest outer IP packet */
 	uint16_t payload_max; /* UDP payload that it has room for: set when published */
 	uint16_t source_ports; /* data messages leave from so many, from that of the header on */
 	uint8_t header_bytes;

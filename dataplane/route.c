@@ -133,7 +133,7 @@ const struct dp_route *dp_routes_lookup(const struct dp_routes *r, int family, c
 }
 
 void dp_routes_lookup_bulk(const struct dp_routes *r, const struct dp_keys *keys, uint32_t mask,
-			    const struct dp_route **routes)
+			   const struct dp_route **routes)
 {
 	dp_tries_lookup_bulk(&r->tries, keys, mask, (void **)(uintptr_t)routes);
 }

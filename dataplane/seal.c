@@ -1,7 +1,8 @@
 /*
  * Sealing inner packets: the data message around each, the outer headers in front, the burst of
- * ciphers. Headers come first, for the ciphers use up the cache that the packets are in. Runs on any worker, maybe not the one that received the packets; changes nothing but them
- * (open.h). Counters were reserved before, in encap.c.
+ * ciphers. Headers come first, for the ciphers use up the cache that the packets are in. Runs on
+ * any worker, maybe not the one that received the packets; changes nothing but them (open.h).
+ * Counters were reserved before, in encap.c.
  */
 #include "dataplane/open.h"
 
@@ -105,8 +106,8 @@ static void sum_up_udp(const struct rte_mbuf *m)
 	memcpy(udp + 6, &sum, sizeof(sum));
 }
 
-/* Tells the hardware which checksums are left to it. All of that word, also in the buffer: to change
- * a part of it, it would have to be there first. */
+/* Tells the hardware which checksums are left to it. All of that word, also in the buffer: to
+ * change a part of it, it would have to be there first. */
 static void leave_sums(struct rte_mbuf *m, const struct leaves *port, bool v6)
 {
 	if (port->flags[v6] == 0)

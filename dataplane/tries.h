@@ -39,7 +39,8 @@ void dp_tries_walk(const struct dp_tries *p, const void *value, dp_tries_visit *
 /* Workers, control. */
 void *dp_tries_lookup(const struct dp_tries *p, int family, const uint8_t *addr);
 
-/* Addresses of as many packets as one lookup takes, as tries are asked for them. v6 is 0 at first. */
+/* Addresses of as many packets as one lookup takes, as tries are asked for them. v6 is 0 at first.
+ */
 struct dp_keys {
 	uint64_t hi[DP_TRIE_BULK_MAX], lo[DP_TRIE_BULK_MAX];
 	uint32_t v6; /* bit i: it is IPv6 */

@@ -139,7 +139,7 @@ struct dp {
 	struct dp_reclaim *reclaim;
 
 	/* control only */
-	uint16_t iface_last;  /* id given last; the next one is searched after it */
+	uint16_t iface_last; /* id given last; the next one is searched after it */
 
 	/* a bit per worker that shares work out: it writes, on and off; those with nothing to do
 	 * read */
