@@ -12,6 +12,7 @@
 
 #include "dataplane/allowed.h"
 #include "dataplane/locals.h"
+#include "dataplane/outs.h"
 #include "dataplane/peers.h"
 #include "dataplane/session.h"
 #include "dataplane/sessions.h"
@@ -146,7 +147,7 @@ void dp_retire_peer(struct dp *dp, struct dp_peer *peer, void (*done)(void *arg)
 	/* 3. out */
 	out = atomic_exchange_explicit(&peer->out, NULL, memory_order_acq_rel);
 	if (out != NULL)
-		dp_reclaim_later(dp->reclaim, free, out);
+		dp_outs_retire(dp->outs, out);
 	/* 4. RCU, free, tell who asked */
 	peer->gone = done;
 	peer->gone_arg = arg;
@@ -228,27 +229,18 @@ void dp_retire_session(struct dp *dp, struct dp_session *s)
 
 /* ---- ways out ---- */
 
-static uint16_t payload_max(const struct dp_out *out)
-{
-	uint16_t headers = (uint16_t)(out->header_bytes - out->l3_off);
-
-	return out->mtu > headers ? (uint16_t)(out->mtu - headers) : 0;
-}
-
 int dp_publish_out(struct dp *dp, struct dp_peer *peer, const struct dp_out *out)
 {
 	struct dp_out *copy = NULL, *old;
 
 	/* 1. build */
 	if (out != NULL) {
-		copy = aligned_alloc(alignof(struct dp_out), dp_out_bytes(out));
+		copy = dp_outs_copy(dp->outs, out);
 		if (copy == NULL) {
 			/* Workers shall tell again, or the peer would be lost where it was. */
 			atomic_store_explicit(&peer->roam_told, false, memory_order_relaxed);
 			return -ENOMEM;
 		}
-		memcpy(copy, out, dp_out_bytes(out));
-		copy->payload_max = payload_max(out);
 	}
 	/* 2. workers send this way */
 	old = atomic_exchange_explicit(&peer->out, copy, memory_order_acq_rel);
@@ -256,7 +248,7 @@ int dp_publish_out(struct dp *dp, struct dp_peer *peer, const struct dp_out *out
 	atomic_store_explicit(&peer->roam_told, false, memory_order_release);
 	/* 4. RCU, free */
 	if (old != NULL)
-		dp_reclaim_later(dp->reclaim, free, old);
+		dp_outs_retire(dp->outs, old);
 	return 0;
 }
 

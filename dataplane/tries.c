@@ -3,17 +3,12 @@
 
 #include <errno.h>
 
-#include "dataplane/publish.h"
-
-static void reclaim_later(void *ctx, void (*fn)(void *arg), void *arg)
-{
-	dp_reclaim_later(ctx, fn, arg);
-}
+#include "dataplane/reclaim.h"
 
 int dp_tries_open(struct dp_tries *p, size_t list4_off, size_t list6_off,
 		  struct dp_reclaim *reclaim)
 {
-	const struct dp_later later = {reclaim_later, reclaim};
+	const struct dp_later later = dp_reclaim_as_later(reclaim);
 
 	p->v4 = dp_trie_new(32, list4_off, &later);
 	p->v6 = dp_trie_new(128, list6_off, &later);

@@ -135,6 +135,7 @@ struct dp {
 	_Atomic(struct dp_locals *) locals;
 	struct dp_sessions *sessions;
 	struct dp_peers *peers;
+	struct dp_outs *outs; /* control only: their memory */
 	struct dp_routes *routes;
 	struct dp_reclaim *reclaim;
 

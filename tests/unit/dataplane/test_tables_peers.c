@@ -34,7 +34,7 @@ static void add(unsigned int i)
 	peers[i] = dp_peers_take(t);
 	assert_non_null(peers[i]);
 	refs[i] = peers[i]->ref;
-	assert_true(refs[i] != 0 && (uintptr_t)peers[i] % 64 == 0);
+	assert_true(refs[i] != 0 && (uintptr_t)peers[i] % 32 == 0);
 	assert_memory_equal(&peers[i]->tx_bytes, &zero.tx_bytes,
 			    sizeof(zero) - offsetof(struct dp_peer, tx_bytes));
 	assert_null(dp_peers_by_ref(t, refs[i])); /* not before it is added */
@@ -114,7 +114,7 @@ static void chunks_come_back(void **state)
 			assert_null(dp_peers_by_ref(t, old[i]));
 		check_walk();
 		bytes[1] = dp_peers_bytes(t);
-		assert_in_range(bytes[1] - bytes[0], 0, 212 * MANY);
+		assert_in_range(bytes[1] - bytes[0], 0, 180 * MANY);
 		memcpy(old, refs, sizeof(old));
 		for (unsigned int i = 0; i < MANY; i++)
 			take_away(i);
