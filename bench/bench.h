@@ -21,6 +21,7 @@ struct bench_options {
 	const char *filter;   /* shell pattern of result names; NULL: all */
 	unsigned int seconds; /* the whole run takes about this long at most */
 	unsigned int peers;   /* as the subcommand understands them */
+	bool no_offload;      /* path: ports do no checksums */
 	/* path: numbers of workers, ascending; none: stages on one CPU */
 	unsigned int workers[BENCH_COUNTS_MAX], n_workers;
 };

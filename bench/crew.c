@@ -101,8 +101,7 @@ static void prepare(struct bench_member *m)
 	struct dp_batch b;
 
 	for (unsigned int at = 0; m->w->id < c->n_queues && at < BENCH_QUEUE_PACKETS; at += b.n) {
-		bool all = bench_prepare_batch(&m->preparer, &c->g, m->job->load, BENCH_CLASSIFY,
-					       at, &b);
+		bool all = bench_prepare_batch(&m->preparer, &c->g, m->job->load, BENCH_RX, at, &b);
 
 		flush_out(&b);
 		bench_memory_put(q, b.pkts, b.n);
@@ -290,7 +289,8 @@ static int open_members(struct bench_crew *c)
 }
 
 int bench_crew_open(struct bench_crew *c, unsigned int n_workers, unsigned int n_peers,
-		    enum dp_spread_mode spread, uint64_t until_ns, char *error, size_t error_size)
+		    enum dp_spread_mode spread, bool offload, uint64_t until_ns, char *error,
+		    size_t error_size)
 {
 	const struct bench_gateway_settings settings = {
 		.n_peers = n_peers,
@@ -298,6 +298,7 @@ int bench_crew_open(struct bench_crew *c, unsigned int n_workers, unsigned int n
 		.packet_buffers = bench_crew_buffers(n_workers, n_peers),
 		.birth_ns = until_ns, /* a session of the future does not get old before */
 		.spread = spread,
+		.offload = offload,
 	};
 	int rc;
 

@@ -36,7 +36,8 @@ unsigned int bench_crew_buffers(unsigned int n_workers, unsigned int n_peers);
 /* Sessions are good until then. The lcores from 0 on exist. 0, or -errno with a sentence in error.
  */
 int bench_crew_open(struct bench_crew *c, unsigned int n_workers, unsigned int n_peers,
-		    enum dp_spread_mode spread, uint64_t until_ns, char *error, size_t error_size);
+		    enum dp_spread_mode spread, bool offload, uint64_t until_ns, char *error,
+		    size_t error_size);
 /* A crew of zeros is allowed. */
 void bench_crew_close(struct bench_crew *c);
 

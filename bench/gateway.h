@@ -43,6 +43,7 @@ struct bench_gateway {
 	struct dp_iface *wg;
 	struct bench_peer *peers;
 	unsigned int n_peers;
+	bool offload; /* its ports do checksums, as NICs do */
 };
 
 struct bench_gateway_settings {
@@ -51,6 +52,7 @@ struct bench_gateway_settings {
 	uint32_t packet_buffers;
 	uint64_t birth_ns; /* of the sessions */
 	enum dp_spread_mode spread;
+	bool offload; /* its ports check IPv4 headers, and sum up IPv4 and UDP: see packets.h */
 };
 
 /* 0, or -errno with a sentence in error. */

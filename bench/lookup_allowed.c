@@ -13,6 +13,7 @@
 #include "dataplane/allowed.h"
 #include "dataplane/peer.h"
 #include "dataplane/reclaim.h"
+#include "dataplane/tries.h"
 
 struct asked {
 	struct rte_rcu_qsbr *rcu; /* without readers */
@@ -77,12 +78,13 @@ static void lookup(void *state, const struct lookup_keys *keys, unsigned int fir
 		   uint32_t *values)
 {
 	const struct asked *a = state;
-	const uint8_t *at[LOOKUP_BULK];
 	struct dp_peer *found[LOOKUP_BULK];
+	struct dp_keys at;
 
+	at.v6 = 0;
 	for (unsigned int i = 0; i < LOOKUP_BULK; i++)
-		at[i] = keys->bytes[first + i];
-	dp_allowed_lookup_bulk(a->allowed, a->family, at, found, LOOKUP_BULK);
+		dp_keys_put(&at, i, a->family, keys->bytes[first + i]);
+	dp_allowed_lookup_bulk(a->allowed, &at, UINT32_MAX, found);
 	__asm__ volatile("" : : "r"(found) : "memory");
 	for (unsigned int i = 0; values && i < LOOKUP_BULK; i++)
 		values[i] = found[i] ? (uint32_t)(found[i] - a->peers) + 1 : 0;

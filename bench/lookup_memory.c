@@ -11,6 +11,7 @@
 
 #include "bench/lookup.h"
 #include "dataplane/allowed.h"
+#include "dataplane/outs.h"
 #include "dataplane/peers.h"
 #include "dataplane/publish.h"
 
@@ -35,13 +36,6 @@ void lookup_memory_add(struct bench_report *r, const struct bench_options *o)
 	allowed_result = lookup_result(r, o, unit, "peer-memory/%u/allowed-ips", o->peers);
 	peer_result = lookup_result(r, o, unit, "peer-memory/%u/records", o->peers);
 	out_result = lookup_result(r, o, unit, "peer-memory/%u/ways-out", o->peers);
-}
-
-static size_t allocated(void)
-{
-	struct mallinfo2 m = mallinfo2();
-
-	return m.uordblks + m.hblkhd;
 }
 
 static int open_peer(struct dp *dp, struct dp_iface *iface, unsigned int i)
@@ -82,11 +76,10 @@ static void sample(struct bench_result *result, double bytes, unsigned int n)
 		bench_sample(result, bytes / n);
 }
 
-/* Ways out are all that is from malloc; interfaces and the queue of what waits hardly count. */
 static bool measure(struct dp *dp, unsigned int n)
 {
 	struct dp_iface *iface = dp_publish_iface(dp, "wg0", MTU);
-	size_t resident, resident_after, huge, heap = allocated();
+	size_t resident, resident_after, huge;
 	double allowed, records, out;
 
 	malloc_trim(0);
@@ -96,7 +89,7 @@ static bool measure(struct dp *dp, unsigned int n)
 	lookup_resident(&resident_after, &huge);
 	allowed = (double)dp_allowed_bytes(iface->allowed);
 	records = (double)dp_peers_bytes(dp->peers);
-	out = (double)allocated() - (double)heap;
+	out = (double)dp_outs_bytes(dp->outs);
 	sample(all_result, allowed + records + out, n);
 	sample(resident_result, (double)resident_after - (double)resident, n);
 	sample(allowed_result, allowed, n);

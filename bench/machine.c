@@ -107,6 +107,8 @@ json_t *bench_settings_json(const struct bench_options *o)
 
 	if (o->peers)
 		json_object_set_new(settings, "peers", json_integer(o->peers));
+	if (o->no_offload)
+		json_object_set_new(settings, "checksum-offload", json_false());
 	if (o->n_workers) {
 		json_t *workers = json_array();
 

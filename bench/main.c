@@ -235,6 +235,9 @@ static void usage(FILE *to)
 		"lookup:\n"
 		"                 whose memory is measured (default 1000000)\n"
 		"  --workers N,... path: whole workers, so many of them, compared with one\n"
+		"  --no-checksum-offload\n"
+		"                 path: as with ports that do not check and sum up IPv4 and UDP,\n"
+		"                 which NICs do; workers do it then\n"
 		"  --json         one JSON object on standard output instead of a table\n"
 		"  --help         this, or what a command measures\n",
 		SECONDS_DEFAULT);
@@ -285,6 +288,7 @@ static int parse(int argc, char **argv, const struct command *c, struct bench_op
 		{"json", no_argument, NULL, 'j'},
 		{"help", no_argument, NULL, 'h'},
 		{"workers", required_argument, NULL, 'w'},
+		{"no-checksum-offload", no_argument, NULL, 'o'},
 		{NULL, 0, NULL, 0},
 	};
 	int option;
@@ -313,6 +317,13 @@ static int parse(int argc, char **argv, const struct command *c, struct bench_op
 			}
 			if (!numbers(optarg, o))
 				return EXIT_FAILURE;
+			break;
+		case 'o':
+			if (!c->workers) {
+				fprintf(stderr, "wgdp-bench: %s has no ports\n", c->name);
+				return EXIT_FAILURE;
+			}
+			o->no_offload = true;
 			break;
 		case 'j':
 			o->json = true;

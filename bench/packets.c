@@ -96,7 +96,7 @@ static void prepare_plain(struct bench_gateway *g, struct rte_mbuf *m, struct be
 	write_sequence(frame + DP_ETHER_BYTES, p);
 	set_length(m, DP_ETHER_BYTES + size);
 	note->port_id = 1;
-	if (entry == BENCH_CLASSIFY)
+	if (entry <= BENCH_CLASSIFY)
 		return;
 	m->data_off += DP_ETHER_BYTES;
 	set_length(m, size);
@@ -205,7 +205,7 @@ static void seal_messages(struct bench_preparer *b, struct dp_batch *batch, enum
 	for (unsigned int i = 0; i < batch->n; i++) {
 		struct dp_note *note = dp_note(batch->pkts[i]);
 
-		if (entry == BENCH_CLASSIFY)
+		if (entry <= BENCH_CLASSIFY)
 			*note = (struct dp_note){.port_id = note->port_id};
 		else if (entry == BENCH_DECAP)
 			note->peer = NULL;
@@ -237,7 +237,7 @@ bool bench_prepare_batch(struct bench_preparer *b, struct bench_gateway *g,
 			 const struct bench_load *load, enum bench_entry entry, unsigned int at,
 			 struct dp_batch *batch)
 {
-	bool sealed = entry == BENCH_CLASSIFY || entry == BENCH_DECAP || entry == BENCH_AEAD;
+	bool sealed = entry <= BENCH_CLASSIFY || entry == BENCH_DECAP || entry == BENCH_AEAD;
 
 	batch->n = 0;
 	for (unsigned int i = 0; i < DP_BATCH_MAX; i++) {
@@ -247,6 +247,8 @@ bool bench_prepare_batch(struct bench_preparer *b, struct bench_gateway *g,
 		if (!m)
 			return false;
 		dp_batch_add(batch, m);
+		if (g->offload)
+			m->ol_flags |= RTE_MBUF_F_RX_IP_CKSUM_GOOD;
 		if (load->decrypt)
 			prepare_message(g, m, p, size_of(load, at + i), entry);
 		else

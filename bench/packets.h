@@ -1,6 +1,7 @@
 /*
  * Packets prepared for the gateway in memory, as they are when they enter a certain stage: built by
- * hand, not by the stages before it. Messages of peers are sealed with fresh counters.
+ * hand, not by the stages before it. Messages of peers are sealed with fresh counters. Where the
+ * gateway's ports check IPv4 headers, packets are marked as checked.
  */
 #ifndef BENCH_PACKETS_H
 #define BENCH_PACKETS_H
@@ -22,6 +23,7 @@
 #define BENCH_SEQUENCE_OFF 28
 
 enum bench_entry {
+	BENCH_RX,
 	BENCH_CLASSIFY,
 	BENCH_DECAP,	  /* decrypt only */
 	BENCH_FORWARD,	  /* decrypt only */

@@ -1,5 +1,6 @@
 /*
- * wgdp-bench path: what a packet costs from classify to tx, whole and stage by stage. The stages
+ * wgdp-bench path: what a packet costs from rx to tx, whole and stage by stage, with ports in
+ * memory. The stages
  * are the product's, called as worker.c calls them; nothing in them is instrumented. A stage calls
  * the next one, so what one costs is a difference: the time from it on, less the time from the next
  * on.
@@ -13,6 +14,7 @@
 
 #include "bench/bench.h"
 #include "bench/gateway.h"
+#include "bench/memory_port.h"
 #include "bench/packets.h"
 #include "dataplane/stages.h"
 
@@ -20,7 +22,7 @@
 #define BACKENDS_MAX 8
 #define SIZES	     5
 #define ROUNDS_MAX   31
-#define ENTRIES_MAX  6
+#define ENTRIES_MAX  7
 
 static const unsigned int sizes[SIZES] = {64, 256, 576, 1420, BENCH_IMIX};
 
@@ -30,6 +32,7 @@ static const struct {
 	const char *name;
 } stages[2][ENTRIES_MAX] = {
 	{
+		{BENCH_RX, "encrypt-rx"},
 		{BENCH_CLASSIFY, "encrypt-classify"},
 		{BENCH_FORWARD_IN, "encrypt-forward"},
 		{BENCH_ENCAP, "encrypt-encap"},
@@ -37,6 +40,7 @@ static const struct {
 		{BENCH_TX, "encrypt-tx"},
 	},
 	{
+		{BENCH_RX, "decrypt-rx"},
 		{BENCH_CLASSIFY, "decrypt-classify"},
 		{BENCH_DECAP, "decrypt-decap"},
 		{BENCH_FORWARD, "decrypt-forward"},
@@ -51,10 +55,16 @@ struct backend {
 	struct cr_aead *aead;
 };
 
+struct gateway {
+	struct bench_gateway g;
+	struct bench_memory_port ports[2]; /* what its ports are */
+	struct dp_poll *polls[2];	   /* of these, in the same order */
+};
+
 /* One load, one number of peers, one back end. */
 struct measured {
 	struct bench_load load;
-	struct bench_gateway *g;
+	struct gateway *gateway;
 	const struct backend *backend;
 	struct bench_result *whole, *ciphers;	  /* NULL: not asked for */
 	struct bench_result *stages[ENTRIES_MAX]; /* only with the fastest back end */
@@ -63,7 +73,7 @@ struct measured {
 struct run {
 	const struct bench_options *o;
 	struct bench_report report;
-	struct bench_gateway gateways[2]; /* one peer, many */
+	struct gateway gateways[2]; /* one peer, many */
 	unsigned int n_gateways;
 	struct backend backends[BACKENDS_MAX]; /* fastest first */
 	unsigned int n_backends;
@@ -74,9 +84,14 @@ struct run {
 
 /* ---- one measurement ---- */
 
-static void enter(struct dp_worker *w, struct dp_batch *b, enum bench_entry entry)
+static void enter(struct dp_worker *w, struct dp_poll *poll, struct dp_batch *b,
+		  enum bench_entry entry)
 {
 	switch (entry) {
+	case BENCH_RX:
+		dp_rx(w, poll, b);
+		dp_classify(w, b);
+		break;
 	case BENCH_CLASSIFY:
 		dp_classify(w, b);
 		break;
@@ -105,17 +120,26 @@ static void enter(struct dp_worker *w, struct dp_batch *b, enum bench_entry entr
 }
 
 /* Cycles per packet from a stage on, until the last frame is sent; negative: not all were. */
-static double path_cycles(struct dp_worker *w, struct dp_batch *batches, enum bench_entry entry)
+static double path_cycles(struct gateway *gateway, struct dp_batch *batches, bool decrypt,
+			  enum bench_entry entry)
 {
-	uint64_t sent = dp_counted(&w->counters.tx), begin, end;
+	struct bench_memory_queue *in = &gateway->ports[decrypt ? 0 : 1].queues[0];
+	struct bench_memory_queue *out = &gateway->ports[decrypt ? 1 : 0].queues[0];
+	struct dp_poll *poll = gateway->polls[decrypt ? 0 : 1];
+	uint64_t begin, end;
+	unsigned int sent;
 
+	for (unsigned int k = 0; entry == BENCH_RX && k < BENCH_BATCHES; k++)
+		bench_memory_put(in, batches[k].pkts, batches[k].n);
 	begin = rte_rdtsc_precise();
 	for (unsigned int k = 0; k < BENCH_BATCHES; k++)
-		enter(w, &batches[k], entry);
+		enter(gateway->g.w, poll, &batches[k], entry);
 	end = rte_rdtsc_precise();
-	if (dp_counted(&w->counters.tx) - sent != BENCH_PACKETS)
-		return -1;
-	return (double)(end - begin) / BENCH_PACKETS;
+	sent = bench_memory_sent(out);
+	rte_pktmbuf_free_bulk(out->sent, sent);
+	bench_memory_reset(out);
+	bench_memory_reset(in);
+	return sent == BENCH_PACKETS ? (double)(end - begin) / BENCH_PACKETS : -1;
 }
 
 static double aead_cycles(struct dp_worker *w, struct dp_batch *batches, bool decrypt)
@@ -139,15 +163,15 @@ static double aead_cycles(struct dp_worker *w, struct dp_batch *batches, bool de
 static double measure(struct run *r, const struct measured *m, enum bench_entry entry)
 {
 	static struct dp_batch batches[BENCH_BATCHES];
-	struct dp_worker *w = m->g->w;
+	struct dp_worker *w = m->gateway->g.w;
 	struct cr_aead *own = w->aead;
 	double cycles;
 
-	if (!bench_prepare(&r->preparer, m->g, &m->load, entry, batches))
+	if (!bench_prepare(&r->preparer, &m->gateway->g, &m->load, entry, batches))
 		return NAN;
 	w->aead = m->backend->aead;
 	cycles = entry == BENCH_AEAD ? aead_cycles(w, batches, m->load.decrypt)
-				     : path_cycles(w, batches, entry);
+				     : path_cycles(m->gateway, batches, m->load.decrypt, entry);
 	w->aead = own;
 	return cycles < 0 ? NAN : cycles;
 }
@@ -226,8 +250,8 @@ static struct bench_result *wanted(struct run *r, const char *what, const struct
 
 	snprintf(size, sizeof(size), "%u", m->load.size);
 	snprintf(name, sizeof(name), "%s/%s/%u-peer%s/%s", what,
-		 m->load.size == BENCH_IMIX ? "imix" : size, m->g->n_peers,
-		 m->g->n_peers == 1 ? "" : "s", m->backend->name);
+		 m->load.size == BENCH_IMIX ? "imix" : size, m->gateway->g.n_peers,
+		 m->gateway->g.n_peers == 1 ? "" : "s", m->backend->name);
 	if (!bench_wanted(r->o, name))
 		return NULL;
 	result = bench_result(&r->report, UNIT, "%s", name);
@@ -235,7 +259,7 @@ static struct bench_result *wanted(struct run *r, const char *what, const struct
 	return result;
 }
 
-static void add(struct run *r, struct bench_load load, struct bench_gateway *g)
+static void add(struct run *r, struct bench_load load, struct gateway *gateway)
 {
 	static const char *const wholes[] = {"encrypt", "decrypt"};
 	static const char *const ciphers[] = {"encrypt-seal", "decrypt-open"};
@@ -246,7 +270,8 @@ static void add(struct run *r, struct bench_load load, struct bench_gateway *g)
 		struct measured *m = &r->measured[r->n_measured++];
 		bool staged = i == 0;
 
-		*m = (struct measured){.load = load, .g = g, .backend = &r->backends[i]};
+		*m = (struct measured){
+			.load = load, .gateway = gateway, .backend = &r->backends[i]};
 		m->whole = wanted(r, wholes[load.decrypt], m, whole);
 		m->ciphers = wanted(r, ciphers[load.decrypt], m, cipher);
 		if (i == r->n_backends - 1) {
@@ -295,23 +320,54 @@ static bool open_backends(struct run *r)
 	return true;
 }
 
+static void close_gateway(struct gateway *gateway)
+{
+	for (unsigned int i = 0; i < 2; i++)
+		bench_memory_port_close(&gateway->ports[i]);
+	bench_gateway_close(&gateway->g);
+}
+
+static bool open_gateway(struct gateway *gateway, unsigned int n_peers, bool offload)
+{
+	const struct bench_gateway_settings settings = {
+		.n_peers = n_peers,
+		.n_workers = 1,
+		.packet_buffers = BENCH_BUFFERS,
+		.birth_ns = BENCH_NOW_NS,
+		.offload = offload,
+	};
+	char error[256] = "";
+	struct dp_worker *w;
+
+	if (bench_gateway_open(&gateway->g, &settings, error, sizeof(error)) != 0) {
+		fprintf(stderr, "wgdp-bench: %s\n", error);
+		return false;
+	}
+	w = gateway->g.w;
+	for (unsigned int i = 0; i < 2; i++) {
+		const struct dp_device *device = gateway->g.ports[i].device;
+
+		for (unsigned int k = 0; k < w->n_polls; k++) {
+			if (w->polls[k].device == device)
+				gateway->polls[i] = &w->polls[k];
+		}
+		if (bench_memory_port_open(&gateway->ports[i], device->eth_id, 1, BENCH_PACKETS) !=
+		    0) {
+			fputs("wgdp-bench: no memory for ports\n", stderr);
+			close_gateway(gateway);
+			return false;
+		}
+	}
+	return true;
+}
+
 static bool open_gateways(struct run *r)
 {
 	const unsigned int peers[2] = {1, r->o->peers};
-	char error[256] = "";
 
 	for (unsigned int i = 0; i < (r->o->peers > 1 ? 2 : 1); i++) {
-		struct bench_gateway_settings settings = {
-			.n_peers = peers[i],
-			.n_workers = 1,
-			.packet_buffers = BENCH_BUFFERS,
-			.birth_ns = BENCH_NOW_NS,
-		};
-
-		if (bench_gateway_open(&r->gateways[i], &settings, error, sizeof(error)) != 0) {
-			fprintf(stderr, "wgdp-bench: %s\n", error);
+		if (!open_gateway(&r->gateways[i], peers[i], !r->o->no_offload))
 			return false;
-		}
 		r->n_gateways++;
 	}
 	return true;
@@ -337,7 +393,7 @@ int bench_path(const struct bench_options *o)
 		status = EXIT_SUCCESS;
 out:
 	for (unsigned int i = 0; i < r.n_gateways; i++)
-		bench_gateway_close(&r.gateways[i]);
+		close_gateway(&r.gateways[i]);
 	for (unsigned int i = 0; i < r.n_backends; i++)
 		cr_aead_free(r.backends[i].aead);
 	bench_report_free(&r.report);

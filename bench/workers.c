@@ -278,8 +278,9 @@ static bool open_crews(struct run *r, struct group *g)
 	for (unsigned int k = 0; k < g->n; k++) {
 		struct bench_case *c = &g->cases[k];
 
-		if (is_wanted(c) && bench_crew_open(&c->crew, c->n_workers, c->n_peers, c->spread,
-						    until_ns, error, sizeof(error)) != 0) {
+		if (is_wanted(c) &&
+		    bench_crew_open(&c->crew, c->n_workers, c->n_peers, c->spread,
+				    !r->o->no_offload, until_ns, error, sizeof(error)) != 0) {
 			fprintf(stderr, "wgdp-bench: %s\n", error);
 			return false;
 		}

@@ -493,7 +493,7 @@ void ctl_peer_totals(const struct ctl_peer *p, struct ctl_peer_totals *t)
 			continue;
 		t->rx_bytes += dp_counted(&s->rx_bytes);
 		t->rx_packets += dp_counted(&s->rx_packets);
-		t->tx_bytes += dp_counted(&s->tx_bytes);
+		t->tx_bytes += dp_session_sent_bytes(s);
 		t->tx_packets += dp_counted(&s->send_counter);
 	}
 }

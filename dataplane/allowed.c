@@ -107,13 +107,8 @@ struct dp_peer *dp_allowed_lookup(const struct dp_allowed *a, int family, const 
 	return dp_tries_lookup(&a->tries, family, addr);
 }
 
-void dp_allowed_lookup_bulk(const struct dp_allowed *a, int family, const uint8_t *const *addrs,
-			    struct dp_peer **peers, unsigned int n)
+void dp_allowed_lookup_bulk(const struct dp_allowed *a, const struct dp_keys *keys, uint32_t mask,
+			    struct dp_peer **peers)
 {
-	void *values[DP_BATCH_MAX];
-
-	assert(n <= DP_BATCH_MAX);
-	dp_tries_lookup_bulk(&a->tries, family, addrs, values, n);
-	for (unsigned int i = 0; i < n; i++)
-		peers[i] = values[i];
+	dp_tries_lookup_bulk(&a->tries, keys, mask, (void **)(uintptr_t)peers);
 }

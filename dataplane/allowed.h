@@ -14,6 +14,7 @@
 struct dp_allowed;
 struct dp_peer;
 struct dp_reclaim;
+struct dp_keys;
 
 /* Control. Memory that readers may still see is given to reclaim (see publish.h). */
 struct dp_allowed *dp_allowed_new(struct dp_reclaim *reclaim);
@@ -44,8 +45,8 @@ size_t dp_allowed_bytes(const struct dp_allowed *a);
 
 /* Workers, control. Longest prefix; NULL: none. */
 struct dp_peer *dp_allowed_lookup(const struct dp_allowed *a, int family, const uint8_t *addr);
-/* The same for n addresses (up to DP_BATCH_MAX), results in peers. */
-void dp_allowed_lookup_bulk(const struct dp_allowed *a, int family, const uint8_t *const *addrs,
-			    struct dp_peer **peers, unsigned int n);
+/* The same for those of many addresses that are in the mask (tries.h). */
+void dp_allowed_lookup_bulk(const struct dp_allowed *a, const struct dp_keys *keys, uint32_t mask,
+			    struct dp_peer **peers);
 
 #endif

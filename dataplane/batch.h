@@ -6,7 +6,9 @@
 #define DATAPLANE_BATCH_H
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <rte_mbuf.h>
 
@@ -97,20 +99,21 @@ enum dp_ask {
 };
 
 /*
- * The packet's private notes, in the mbuf's private area. Zeroed by whoever makes the packet or
- * receives it. Offsets count from the start of the packet's data at the time of classify.
+ * The packet's private notes, in the mbuf's private area. Offsets count from the start of the
+ * packet's data at the time of classify. In two parts: all that the path needs is on one cache
+ * line, which whoever makes the packet or receives it zeroes; the rest is for packets that leave it
+ * by a ring, and is written then (punt.c).
  */
 struct dp_note {
 	/* pointers: valid within one loop of one worker only (RCU), never across a ring */
 	struct dp_session *session;
 	struct dp_peer *peer;
 	struct dp_iface *iface;
-	const struct dp_route *route;
-	const struct dp_out *out; /* while it is sealed */
-	uint64_t counter;	  /* of a data message */
-	uint64_t peer_ref;	  /* survives rings; see dp_peer_by_ref() */
-	uint8_t next_hop[16];	  /* DP_ASK_RESOLVE; DP_ASK_FRAGMENT for a port */
-	uint16_t iface_id;
+	union {
+		const struct dp_route *route; /* until it is forwarded */
+		const struct dp_out *out;     /* while it is sealed, after that */
+	};
+	uint64_t counter; /* of a data message */
 	uint16_t port_id; /* where it came in or shall leave; DP_PORT_NONE: from Linux or control */
 	uint16_t l3_off;  /* outer IP header */
 	uint16_t payload_off; /* UDP payload */
@@ -119,19 +122,34 @@ struct dp_note {
 	uint16_t inner_off; /* how far data start was moved to it after opening; else 0 */
 	uint8_t ask;	    /* enum dp_ask */
 	uint8_t family;	    /* of the outer packet when classified: AF_INET or AF_INET6 */
-	uint8_t ecn;	    /* outer ECN bits, for decap; inner ones while it is sealed */
-	uint8_t reason;	    /* enum dp_drop, for DP_ASK_ICMP */
+	uint8_t ecn;	    /* outer ECN bits, for decap */
 	uint8_t routed;	    /* has come from a port or a peer; its TTL has been counted down */
-	uint8_t flow_port;  /* outer source port, counted from the listen port */
-	uint8_t pad[4];
+	uint8_t has_hop;    /* next_hop has been written */
+	uint8_t pad[7];
+
+	uint64_t peer_ref;    /* survives rings; see dp_peer_by_ref() */
+	uint8_t next_hop[16]; /* DP_ASK_RESOLVE; DP_ASK_FRAGMENT for a port; else zero */
+	uint16_t iface_id;
+	uint8_t reason; /* enum dp_drop, for DP_ASK_ICMP */
+	uint8_t pad2[5];
 };
 
 #define DP_NOTE_BYTES 96
 static_assert(sizeof(struct dp_note) == DP_NOTE_BYTES, "the pool's private size; multiple of 8");
 
+#define DP_NOTE_PATH_BYTES 64
+static_assert(offsetof(struct dp_note, peer_ref) == DP_NOTE_PATH_BYTES, "one cache line");
+
 static inline struct dp_note *dp_note(const struct rte_mbuf *m)
 {
 	return (struct dp_note *)rte_mbuf_to_priv((struct rte_mbuf *)(uintptr_t)m);
+}
+
+/* Of a packet that was just received or made. */
+static inline void dp_note_clear(struct dp_note *note, uint16_t port_id)
+{
+	memset(note, 0, DP_NOTE_PATH_BYTES);
+	note->port_id = port_id;
 }
 
 /* The frame as it came in, from its Ethernet header on; decrypted in place, maybe. */

@@ -47,15 +47,20 @@ struct around {
 	bool is_local;
 	/* all ports that are listened on are among these */
 	uint16_t port_min, port_max;
-	/* packets for a port, not counted yet */
-	uint16_t port;
+	/* the port of the last frame, and how many for it are not counted yet */
+	const struct dp_port *port;
 	unsigned int arrivals;
+	/* the device's first port, if what has come from there without a tag is for that port; what
+	 * then goes for such frames */
+	uint16_t first_port;
+	bool checks_ipv4; /* the device does */
+	uint8_t mac[6];
 };
 
 static void count_arrivals(struct around *a)
 {
 	if (a->arrivals)
-		dp_count(&a->w->port_counters[a->port].rx, a->arrivals);
+		dp_count(&a->w->port_counters[a->port->id].rx, a->arrivals);
 	a->arrivals = 0;
 }
 
@@ -67,10 +72,12 @@ static void look_around(struct around *a, struct dp_worker *w)
 	a->family = 0;
 	a->port_min = UINT16_MAX;
 	a->port_max = 0;
-	a->port = 0;
+	a->port = NULL;
 	a->arrivals = 0;
-	for (unsigned int i = 0; i < DP_IFACES_MAX; i++) {
-		struct dp_iface *iface = atomic_load_explicit(&w->dp->ifaces[i],
+	a->first_port = DP_PORT_NONE;
+	for (uint64_t used = atomic_load_explicit(&w->dp->ifaces_used, memory_order_relaxed); used;
+	     used &= used - 1) {
+		struct dp_iface *iface = atomic_load_explicit(&w->dp->ifaces[__builtin_ctzll(used)],
 							      memory_order_acquire);
 		struct dp_listen on;
 
@@ -114,6 +121,12 @@ static uint8_t message(struct dp_note *note, const uint8_t *frame)
 
 	if (note->payload_len < sizeof(p->type))
 		return DP_DROP_bad_message;
+	if (likely(rte_le_to_cpu_32(p->type) == WG_DATA)) {
+		if (note->payload_len < WG_DATA_MIN_BYTES)
+			return DP_DROP_bad_message;
+		note->counter = rte_le_to_cpu_64(p->counter);
+		return TO_DECAP;
+	}
 	switch (rte_le_to_cpu_32(p->type)) {
 	case WG_INITIATION:
 		return note->payload_len == sizeof(struct wg_initiation) ? TO_HANDSHAKE
@@ -124,11 +137,6 @@ static uint8_t message(struct dp_note *note, const uint8_t *frame)
 	case WG_COOKIE:
 		return note->payload_len == sizeof(struct wg_cookie) ? TO_HANDSHAKE
 								     : DP_DROP_bad_message;
-	case WG_DATA:
-		if (note->payload_len < WG_DATA_MIN_BYTES)
-			return DP_DROP_bad_message;
-		note->counter = rte_le_to_cpu_64(p->counter);
-		return TO_DECAP;
 	default:
 		return DP_DROP_bad_message;
 	}
@@ -166,8 +174,29 @@ static uint8_t udp(const struct around *a, struct dp_note *note, const uint8_t *
 /* The driver's "wrong" is not believed: some say so of what they can't check. */
 static bool sum_known_right(const struct around *a, const struct rte_mbuf *m)
 {
-	return a->w->dp->ports[dp_note(m)->port_id]->device->rx_ipv4_cksum &&
-	       (m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD;
+	return (m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD &&
+	       a->w->dp->ports[dp_note(m)->port_id]->device->rx_ipv4_cksum;
+}
+
+/* An IPv4 packet with a good header of so many bytes. */
+static uint8_t ipv4_way(struct around *a, struct dp_note *note, const uint8_t *frame,
+			uint32_t header, uint32_t total)
+{
+	const uint8_t *ip = frame + note->l3_off;
+	bool fragment;
+
+	note->family = AF_INET;
+	note->inner_len = (uint16_t)total;
+	note->ecn = ip[1] & DP_ECN_MASK;
+	if (ip[9] != IPPROTO_UDP || a->n_listens == 0)
+		return TO_ROUTE;
+	fragment = (dp_load_be16(ip + 6) & DP_IPV4_FRAGMENT) != 0;
+	if ((!fragment && for_others(a, ip + header, total - header)) ||
+	    !is_local(a, AF_INET, ip + 16))
+		return TO_ROUTE;
+	if (unlikely(fragment))
+		return TO_REASSEMBLE;
+	return udp(a, note, frame, note->l3_off + header, total - header);
 }
 
 /* len: what the frame has from the IP header on. */
@@ -176,7 +205,6 @@ static uint8_t ipv4(struct around *a, const struct rte_mbuf *m, const uint8_t *f
 	struct dp_note *note = dp_note(m);
 	const uint8_t *ip = frame + note->l3_off;
 	uint32_t header, total;
-	bool fragment;
 
 	if (len < DP_IPV4_MIN_BYTES)
 		return DP_DROP_runt;
@@ -188,17 +216,7 @@ static uint8_t ipv4(struct around *a, const struct rte_mbuf *m, const uint8_t *f
 		return DP_DROP_runt;
 	if (!sum_known_right(a, m) && !dp_ipv4_sum_right(ip, header))
 		return DP_DROP_bad_ip_header;
-	note->family = AF_INET;
-	note->inner_len = (uint16_t)total;
-	note->ecn = dp_ip_ecn(ip);
-	fragment = (dp_load_be16(ip + 6) & DP_IPV4_FRAGMENT) != 0;
-	if (ip[9] != IPPROTO_UDP || a->n_listens == 0 ||
-	    (!fragment && for_others(a, ip + header, total - header)) ||
-	    !is_local(a, AF_INET, ip + 16))
-		return TO_ROUTE;
-	if (fragment)
-		return TO_REASSEMBLE;
-	return udp(a, note, frame, note->l3_off + header, total - header);
+	return ipv4_way(a, note, frame, header, total);
 }
 
 static uint8_t ipv6(struct around *a, struct dp_note *note, const uint8_t *frame, uint32_t len)
@@ -231,6 +249,15 @@ static uint8_t ipv6(struct around *a, struct dp_note *note, const uint8_t *frame
 	return TO_ROUTE;
 }
 
+/* A frame for another port than the last one. */
+static void arrive(struct around *a, uint16_t port_id)
+{
+	count_arrivals(a);
+	a->port = a->w->dp->ports[port_id];
+	a->checks_ipv4 = a->port->device->rx_ipv4_cksum;
+	memcpy(a->mac, a->port->mac, sizeof(a->mac));
+}
+
 /*
  * The Ethernet header, and which of the device's ports the frame is for. A tag may be in the frame,
  * or the driver may have taken it out; one with VLAN 0 only has a priority. Sets port_id, l3_off
@@ -239,14 +266,15 @@ static uint8_t ipv6(struct around *a, struct dp_note *note, const uint8_t *frame
 static uint8_t ethernet(struct around *a, const struct rte_mbuf *m, uint16_t *type)
 {
 	struct dp_note *note = dp_note(m);
-	const struct dp_device *device = a->w->dp->ports[note->port_id]->device;
 	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
-	uint16_t tag = 0;
+	const struct dp_device *device;
+	uint16_t tag = 0, first_port = note->port_id;
 
 	if (m->data_len < DP_ETHER_BYTES)
 		return DP_DROP_runt;
 	*type = dp_load_be16(frame + DP_MACS_BYTES);
 	note->l3_off = DP_ETHER_BYTES;
+	device = a->w->dp->ports[first_port]->device;
 	if (unlikely(m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED)) {
 		tag = m->vlan_tci;
 	} else if (*type == RTE_ETHER_TYPE_VLAN) {
@@ -263,15 +291,14 @@ static uint8_t ethernet(struct around *a, const struct rte_mbuf *m, uint16_t *ty
 	if (unlikely(tag == DP_NO_VLAN_PORT))
 		return device->shared ? TO_PUNT : DP_DROP_other_vlan;
 	note->port_id = tag;
-	if (unlikely(tag != a->port)) {
-		count_arrivals(a);
-		a->port = tag;
-	}
+	if (!a->port || tag != a->port->id)
+		arrive(a, tag);
+	a->first_port = tag == first_port && a->port->vlan == 0 ? tag : DP_PORT_NONE;
 	a->arrivals++;
 	return TO_ROUTE;
 }
 
-static uint8_t way_of(struct around *a, struct rte_mbuf *m)
+static uint8_t long_way(struct around *a, struct rte_mbuf *m)
 {
 	struct dp_note *note = dp_note(m);
 	const struct dp_port *port;
@@ -300,29 +327,84 @@ static uint8_t way_of(struct around *a, struct rte_mbuf *m)
 	}
 }
 
+/*
+ * Nearly every frame: for the port of the one before and without a tag, to our MAC, IPv4 without
+ * options and as long as it says, the checksum right. What is any other takes the long way.
+ */
+static inline bool is_ordinary(const struct around *a, const struct rte_mbuf *m,
+			       const uint8_t *frame)
+{
+	static const uint8_t is[4] = {RTE_ETHER_TYPE_IPV4 >> 8, RTE_ETHER_TYPE_IPV4 & 0xff, 0x45};
+	static const uint8_t in[4] = {0xff, 0xff, 0xff}; /* behind it is the TOS */
+	const struct dp_note *note = dp_note(m);
+	uint32_t want, mask, have, total;
+
+	if (note->port_id != a->first_port || note->ask != DP_ASK_NONE || m->nb_segs != 1 ||
+	    m->data_len < DP_ETHER_BYTES + DP_IPV4_MIN_BYTES ||
+	    (m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED))
+		return false;
+	memcpy(&want, is, sizeof(want));
+	memcpy(&mask, in, sizeof(mask));
+	memcpy(&have, frame + DP_MACS_BYTES, sizeof(have));
+	if ((have & mask) != want || memcmp(frame, a->mac, sizeof(a->mac)) != 0)
+		return false;
+	total = dp_load_be16(frame + DP_ETHER_BYTES + 2);
+	if (total < DP_IPV4_MIN_BYTES || total > m->data_len - (uint32_t)DP_ETHER_BYTES)
+		return false;
+	return (a->checks_ipv4 &&
+		(m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD) ||
+	       dp_ipv4_sum_right(frame + DP_ETHER_BYTES, DP_IPV4_MIN_BYTES);
+}
+
+static inline uint8_t way_of(struct around *a, struct rte_mbuf *m)
+{
+	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
+
+	if (unlikely(!is_ordinary(a, m, frame)))
+		return long_way(a, m);
+	a->arrivals++;
+	dp_note(m)->l3_off = DP_ETHER_BYTES;
+	return ipv4_way(a, dp_note(m), frame, DP_IPV4_MIN_BYTES,
+			dp_load_be16(frame + DP_ETHER_BYTES + 2));
+}
+
+/* The WireGuard interface that a route leads into; NULL: none. */
+static struct dp_iface *iface_of(const struct dp *dp, const struct dp_route *route)
+{
+	if (!route || route->kind != DP_ROUTE_IFACE)
+		return NULL;
+	return atomic_load_explicit(&dp->ifaces[route->iface_id], memory_order_acquire);
+}
+
 /* Packets that are not for this host's WireGuard: into a WireGuard interface, or left to Linux. */
 static void route(struct dp_worker *w, struct dp_batch *b)
 {
-	const struct dp_route *routes[DP_BATCH_MAX];
-	const uint8_t *ips[DP_BATCH_MAX];
+	const struct dp_route *routes[DP_BATCH_MAX], *last = NULL;
+	struct dp_iface *iface = NULL;
 	struct dp_batch some;
+	struct dp_keys to;
 	uint32_t punt = 0;
 
+	to.v6 = 0;
 	for (unsigned int i = 0; i < b->n; i++)
-		ips[i] = rte_pktmbuf_mtod_offset(b->pkts[i], const uint8_t *,
-						 dp_note(b->pkts[i])->l3_off);
-	dp_lookup_routes(w->dp->routes, ips, routes, b->n);
+		dp_keys_put_ip(&to, i,
+			       rte_pktmbuf_mtod_offset(b->pkts[i], const uint8_t *,
+						       dp_note(b->pkts[i])->l3_off),
+			       false);
+	dp_routes_lookup_bulk(w->dp->routes, &to, dp_mask_of(b->n), routes);
 	for (unsigned int i = 0; i < b->n; i++) {
 		struct rte_mbuf *m = b->pkts[i];
 		struct dp_note *note = dp_note(m);
 
-		if (routes[i] && routes[i]->kind == DP_ROUTE_IFACE)
-			note->iface = atomic_load_explicit(&w->dp->ifaces[routes[i]->iface_id],
-							   memory_order_acquire);
-		if (!note->iface) {
+		if (routes[i] != last) {
+			last = routes[i];
+			iface = iface_of(w->dp, last);
+		}
+		if (unlikely(!iface)) {
 			punt |= UINT32_C(1) << i;
 			continue;
 		}
+		note->iface = iface;
 		m->data_off += note->l3_off;
 		m->data_len = note->inner_len;
 		m->pkt_len = note->inner_len;

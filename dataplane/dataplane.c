@@ -18,6 +18,7 @@
 
 #include "dataplane/allowed.h"
 #include "dataplane/numa.h"
+#include "dataplane/outs.h"
 #include "dataplane/peers.h"
 #include "dataplane/publish.h"
 #include "dataplane/reclaim.h"
@@ -211,6 +212,9 @@ static int tables_new(struct dp *dp)
 	dp->peers = dp_peers_new(dp->reclaim);
 	if (dp->reclaim == NULL || dp->sessions == NULL || dp->peers == NULL)
 		return -ENOMEM;
+	dp->outs = dp_outs_new(dp->reclaim);
+	if (dp->outs == NULL)
+		return -ENOMEM;
 	dp->routes = dp_routes_new(dp->reclaim);
 	dp->control_bell.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	dp->face_bell.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -308,9 +312,6 @@ fail:
 /* Peers, interfaces and sessions that control has not retired. Prefixes before their peers. */
 static void tables_free(struct dp *dp)
 {
-	struct dp_peer *peer;
-	uint32_t slot = 0;
-
 	dp_reclaim_free(dp->reclaim); /* sessions before their peers, as they were queued */
 	dp->reclaim = NULL;
 	dp_sessions_free(dp->sessions);
@@ -322,9 +323,8 @@ static void tables_free(struct dp *dp)
 		dp_allowed_free(iface->allowed);
 		free(iface);
 	}
-	while (dp->peers != NULL && (peer = dp_peers_next(dp->peers, &slot)) != NULL)
-		free(peer->out);
 	dp_peers_free(dp->peers);
+	dp_outs_free(dp->outs);
 	dp_routes_free(dp->routes);
 	free(dp->locals);
 }

@@ -27,7 +27,7 @@
 /* What accepting packets of a session touches first. */
 static void fetch_ahead(const struct dp_session *s, uint64_t counter)
 {
-	rte_prefetch0(&s->lock);
+	rte_prefetch0(&s->locked);
 	rte_prefetch0(dp_replay_place(&s->replay, counter));
 	rte_prefetch0(s->peer);
 }
@@ -38,6 +38,7 @@ static void look_up(struct dp_worker *w, struct dp_batch *b)
 	struct dp_iface *ifaces[DP_BATCH_MAX];
 	uint32_t indices[DP_BATCH_MAX];
 	uint8_t verdicts[DP_BATCH_MAX];
+	bool all = true;
 
 	for (unsigned int i = 0; i < b->n; i++) {
 		const struct dp_note *note = dp_note(b->pkts[i]);
@@ -53,20 +54,24 @@ static void look_up(struct dp_worker *w, struct dp_batch *b)
 		struct dp_session *s = sessions[i];
 
 		verdicts[i] = DP_KEEP;
-		if (!s) {
+		if (unlikely(!s)) {
 			verdicts[i] = DP_DROP_no_session;
+			all = false;
 			continue;
 		}
 		note->session = s;
 		note->peer = s->peer;
-		if (w->now_ns >= s->birth_ns + WG_REJECT_AFTER_NS)
-			verdicts[i] = DP_DROP_expired;
-		else if (note->counter >= WG_REJECT_AFTER_MESSAGES)
-			verdicts[i] = DP_DROP_replay;
 		if (i == 0 || s != sessions[i - 1])
 			fetch_ahead(s, note->counter);
+		if (likely(w->now_ns < s->birth_ns + WG_REJECT_AFTER_NS &&
+			   note->counter < WG_REJECT_AFTER_MESSAGES))
+			continue;
+		verdicts[i] = note->counter < WG_REJECT_AFTER_MESSAGES ? DP_DROP_expired
+								       : DP_DROP_replay;
+		all = false;
 	}
-	dp_sift(w, b, verdicts);
+	if (unlikely(!all))
+		dp_sift(w, b, verdicts);
 }
 
 /* Is a packet from where we send this peer's packets to, and did it reach us where we think that
@@ -87,14 +92,10 @@ static bool endpoint_same(const struct rte_mbuf *m, const struct dp_out *out, ui
 }
 
 /* Tells control of a new endpoint, once until it has published. */
-static void watch_endpoint(struct dp_worker *w, const struct rte_mbuf *m)
+static void roamed(struct dp_worker *w, struct dp_peer *peer, const struct rte_mbuf *m)
 {
-	struct dp_peer *peer = dp_note(m)->peer;
-	const struct dp_out *out = atomic_load_explicit(&peer->out, memory_order_acquire);
 	struct dp_event event = {.peer_ref = peer->ref, .kind = DP_EVENT_ROAMED};
 
-	if (likely(out && endpoint_same(m, out, w->now_ns)))
-		return;
 	if (atomic_load_explicit(&peer->roam_told, memory_order_relaxed) ||
 	    atomic_exchange_explicit(&peer->roam_told, true, memory_order_relaxed))
 		return;
@@ -102,6 +103,15 @@ static void watch_endpoint(struct dp_worker *w, const struct rte_mbuf *m)
 	dp_packet_endpoint(m, &event.endpoint);
 	if (!dp_report(w, &event))
 		atomic_store_explicit(&peer->roam_told, false, memory_order_relaxed);
+}
+
+static void watch_endpoint(struct dp_worker *w, const struct rte_mbuf *m)
+{
+	struct dp_peer *peer = dp_note(m)->peer;
+	const struct dp_out *out = atomic_load_explicit(&peer->out, memory_order_acquire);
+
+	if (unlikely(!out || !endpoint_same(m, out, w->now_ns)))
+		roamed(w, peer, m);
 }
 
 /* The first packet under a session. If the report does not get through, a later packet does it. */
@@ -116,24 +126,24 @@ static void confirm(struct dp_worker *w, struct dp_session *s, const struct rte_
 	dp_packet_endpoint(m, &event.endpoint);
 	if (dp_report(w, &event))
 		return;
-	rte_spinlock_lock(&s->lock);
+	dp_session_lock(s);
 	s->confirmed = false;
-	rte_spinlock_unlock(&s->lock);
+	dp_session_unlock(s);
 }
 
 /* A session that is about to end although we only receive: the last minute to ask for a new one. */
 static void watch_age(struct dp_worker *w, struct dp_session *s)
 {
-	if (w->now_ns >= s->rekey_receive_ns &&
+	if (unlikely(dp_session_old_to_receive(s, w->now_ns)) &&
 	    atomic_load_explicit(&s->peer->current, memory_order_relaxed) == s)
 		dp_want_session(w, s->peer, REKEY_EVERY_NS);
 }
 
 /*
  * A run of packets of one session whose tags were right: the only place where received packets move
- * anything. Replays move nothing.
+ * anything. Replays move nothing. Were all accepted?
  */
-static void decap_accept(struct dp_worker *w, struct rte_mbuf **pkts, unsigned int n,
+static bool decap_accept(struct dp_worker *w, struct rte_mbuf **pkts, unsigned int n,
 			 uint8_t *verdicts)
 {
 	struct dp_session *s = dp_note(pkts[0])->session;
@@ -142,7 +152,7 @@ static void decap_accept(struct dp_worker *w, struct rte_mbuf **pkts, unsigned i
 	uint64_t bytes = 0;
 	bool has_data = false, first = false;
 
-	rte_spinlock_lock(&s->lock);
+	dp_session_lock(s);
 	for (unsigned int i = 0; i < n; i++) {
 		const struct dp_note *note = dp_note(pkts[i]);
 
@@ -161,15 +171,16 @@ static void decap_accept(struct dp_worker *w, struct rte_mbuf **pkts, unsigned i
 		first = !s->confirmed;
 		s->confirmed = true;
 	}
-	rte_spinlock_unlock(&s->lock);
-	if (!accepted)
-		return;
+	dp_session_unlock(s);
+	if (unlikely(!accepted))
+		return false;
 	watch_endpoint(w, last);
 	if (unlikely(first))
 		confirm(w, s, last);
 	dp_stamp_received(s->peer, has_data, w->now_ns);
 	watch_age(w, s);
-	dp_count(&w->iface_counters[s->peer->iface->id].rx, accepted);
+	dp_count(&w->iface_counters[s->iface->id].rx, accepted);
+	return accepted == n;
 }
 
 /* Verdict on an authentic keepalive, beside the drop reasons: it has done what it came for. */
@@ -194,21 +205,44 @@ static void take_out(struct dp_batch *b, uint8_t *found, uint8_t what, struct dp
 	b->n = (uint16_t)kept;
 }
 
-static void accept_all(struct dp_worker *w, struct dp_batch *b, uint8_t *verdicts)
+/* Again, for the ciphers have used up the cache; and what comes last. */
+static void fetch_again(const struct dp_batch *b)
+{
+	const struct dp_session *before = NULL;
+
+	for (unsigned int i = 0; i < b->n; i++) {
+		const struct dp_note *note = dp_note(b->pkts[i]);
+		const struct dp_session *s = note->session;
+
+		if (s == before)
+			continue;
+		before = s;
+		rte_prefetch0(&s->locked);
+		rte_prefetch0(dp_replay_place(&s->replay, note->counter));
+		rte_prefetch0(atomic_load_explicit(&note->peer->out, memory_order_acquire));
+	}
+}
+
+/* Were all accepted? */
+static bool accept_all(struct dp_worker *w, struct dp_batch *b, uint8_t *verdicts)
 {
 	unsigned int end;
+	bool all = true;
 
+	fetch_again(b);
 	for (unsigned int i = 0; i < b->n; i = end) {
 		const struct dp_session *s = dp_note(b->pkts[i])->session;
 
 		end = i + 1;
 		while (end < b->n && dp_note(b->pkts[end])->session == s)
 			end++;
-		decap_accept(w, b->pkts + i, end - i, verdicts + i);
+		all &= decap_accept(w, b->pkts + i, end - i, verdicts + i);
 	}
+	return all;
 }
 
-void dp_accept(struct dp_worker *w, struct dp_batch *b, uint8_t *found)
+/* Those that are not as nearly all are: forged ones end before anything is moved. */
+static void sort_out(struct dp_worker *w, struct dp_batch *b, uint8_t *found, uint8_t *verdicts)
 {
 	static const uint8_t reasons[] = {
 		[DP_OPENED] = DP_KEEP,
@@ -216,21 +250,38 @@ void dp_accept(struct dp_worker *w, struct dp_batch *b, uint8_t *found)
 		[DP_OPENED_MALFORMED] = DP_DROP_inner_malformed,
 		[DP_OPENED_STRANGER] = DP_DROP_source_not_allowed,
 	};
-	uint8_t verdicts[DP_BATCH_MAX];
 	struct dp_batch out;
 
-	/* Forged ones end before anything is moved. */
 	take_out(b, found, DP_OPENED_FORGED, &out);
-	if (unlikely(out.n))
+	if (out.n)
 		dp_drop(w, out.pkts, out.n, DP_DROP_bad_tag);
 	for (unsigned int i = 0; i < b->n; i++)
 		verdicts[i] = reasons[found[i]];
-	accept_all(w, b, verdicts);
+}
+
+/* Those that end here. */
+static void end_some(struct dp_worker *w, struct dp_batch *b, uint8_t *verdicts)
+{
+	struct dp_batch out;
+
 	take_out(b, verdicts, CONSUMED, &out);
-	if (unlikely(out.n))
+	if (out.n)
 		dp_consume(w, out.pkts, out.n);
 	dp_sift(w, b, verdicts);
-	if (b->n)
+}
+
+void dp_accept(struct dp_worker *w, struct dp_batch *b, uint8_t *found)
+{
+	uint8_t verdicts[DP_BATCH_MAX], any = DP_OPENED;
+
+	for (unsigned int i = 0; i < b->n; i++)
+		any |= found[i];
+	memset(verdicts, DP_KEEP, sizeof(verdicts));
+	if (unlikely(any != DP_OPENED))
+		sort_out(w, b, found, verdicts);
+	if (!accept_all(w, b, verdicts) || any != DP_OPENED)
+		end_some(w, b, verdicts);
+	if (likely(b->n))
 		dp_forward(w, b);
 }
 

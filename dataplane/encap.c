@@ -62,8 +62,11 @@ static void turn_away(struct dp_worker *w, struct dp_batch *b, uint32_t stray, u
 static void prefetch_peers(struct dp_peer *const *peers, unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++) {
-		if (i == 0 || peers[i] != peers[i - 1])
-			rte_prefetch0(peers[i]);
+		if (i != 0 && peers[i] == peers[i - 1])
+			continue;
+		rte_prefetch0(peers[i]);
+		/* Its other half, if that is on another line. */
+		rte_prefetch0((const char *)peers[i] + RTE_CACHE_LINE_SIZE - 1);
 	}
 }
 
@@ -71,15 +74,16 @@ static void prefetch_sessions(struct dp_peer *const *peers, unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++) {
 		const struct dp_session *s;
+		const struct dp_out *out;
 
 		if (!peers[i] || (i != 0 && peers[i] == peers[i - 1]))
 			continue;
 		s = atomic_load_explicit(&peers[i]->current, memory_order_acquire);
-		rte_prefetch0(atomic_load_explicit(&peers[i]->out, memory_order_acquire));
+		out = atomic_load_explicit(&peers[i]->out, memory_order_acquire);
+		rte_prefetch0((const char *)out + offsetof(struct dp_out, pseudo_sum));
 		if (!s)
 			continue;
 		rte_prefetch0(s);
-		rte_prefetch0(&s->birth_ns);
 		rte_prefetch0(&s->send_counter);
 	}
 }
@@ -88,8 +92,12 @@ void dp_encap(struct dp_worker *w, struct dp_batch *b)
 {
 	struct dp_peer *peers[DP_BATCH_MAX];
 	uint32_t stray = 0, big = 0;
+	struct dp_keys to;
 
-	dp_lookup_peers(b, false, peers);
+	to.v6 = 0;
+	for (unsigned int i = 0; i < b->n; i++)
+		dp_keys_put_ip(&to, i, rte_pktmbuf_mtod(b->pkts[i], const uint8_t *), false);
+	dp_lookup_peers(b, &to, peers);
 	prefetch_peers(peers, b->n);
 	for (unsigned int i = 0; i < b->n; i++) {
 		struct dp_note *note = dp_note(b->pkts[i]);
@@ -115,85 +123,123 @@ void dp_encap_linux(struct dp_worker *w, struct dp_batch *b)
 
 /* ---- session and counters ---- */
 
-/* Counters for a run of packets of one peer; returns how many packets got one. */
-static unsigned int reserve_run(struct dp_worker *w, struct rte_mbuf **pkts, unsigned int n)
+/* Packets of one peer, one after the other in a batch. */
+struct run {
+	struct dp_peer *peer;
+	struct dp_session *session;
+	const struct dp_out *out;
+	uint64_t counter; /* of the first of them */
+	uint8_t begin, end;
+	uint8_t got; /* so many have a counter */
+};
+
+static unsigned int find_runs(struct run *runs, const struct dp_batch *b)
 {
-	struct dp_peer *peer = dp_note(pkts[0])->peer;
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < b->n; i++) {
+		struct dp_peer *peer = dp_note(b->pkts[i])->peer;
+
+		if (n == 0 || runs[n - 1].peer != peer) {
+			runs[n].peer = peer;
+			runs[n++].begin = (uint8_t)i;
+		}
+		runs[n - 1].end = (uint8_t)(i + 1);
+	}
+	return n;
+}
+
+/* Counters for a run, if there is a session and a way out. */
+static void reserve_run(struct dp_worker *w, struct run *r)
+{
+	struct dp_peer *peer = r->peer;
 	struct dp_session *s = atomic_load_explicit(&peer->current, memory_order_acquire);
 	const struct dp_out *out = atomic_load_explicit(&peer->out, memory_order_acquire);
-	uint64_t first = 0;
-	unsigned int got;
+	unsigned int n = r->end - r->begin;
 
-	if (unlikely(!s || w->now_ns >= s->birth_ns + WG_REJECT_AFTER_NS)) {
+	r->session = s;
+	r->out = out;
+	r->got = 0;
+	if (unlikely(!s || w->now_ns >= s->send_until_ns)) {
 		dp_want_session(w, peer, NEED_EVERY_NS);
-		return 0;
+		return;
 	}
 	if (unlikely(!out || out->port_id == DP_PORT_NONE ||
 		     atomic_load_explicit(&peer->roam_told, memory_order_relaxed)))
-		return 0;
-	got = dp_session_reserve(s, n, &first);
-	if (unlikely(got < n))
+		return;
+	r->got = (uint8_t)dp_session_reserve(s, n, &r->counter);
+	if (unlikely(r->got < n))
 		dp_want_session(w, peer, NEED_EVERY_NS);
-	else if (unlikely(w->now_ns >= s->rekey_send_ns || first + got > WG_REKEY_AFTER_MESSAGES))
+	else if (unlikely(w->now_ns >= s->rekey_send_ns ||
+			  r->counter + n > WG_REKEY_AFTER_MESSAGES))
 		dp_want_session(w, peer, REKEY_EVERY_NS);
-	for (unsigned int i = 0; i < got; i++) {
-		struct dp_note *note = dp_note(pkts[i]);
-
-		note->session = s;
-		note->out = out;
-		note->counter = first + i;
-	}
-	return got;
 }
 
 /* What gets no counter waits at control for a session or a next hop. */
-static void reserve(struct dp_worker *w, struct dp_batch *b)
+static void make_wait(struct dp_worker *w, struct dp_batch *b, const struct run *runs,
+		      unsigned int n_runs)
 {
 	struct dp_batch wait;
-	unsigned int kept = 0, end, got;
+	uint32_t mask = 0;
 
-	wait.n = 0;
-
-	for (unsigned int i = 0; i < b->n; i = end) {
-		const struct dp_peer *peer = dp_note(b->pkts[i])->peer;
-
-		end = i + 1;
-		while (end < b->n && dp_note(b->pkts[end])->peer == peer)
-			end++;
-		got = reserve_run(w, b->pkts + i, end - i);
-		for (unsigned int j = 0; j < got; j++)
-			b->pkts[kept++] = b->pkts[i + j];
-		for (unsigned int j = i + got; j < end; j++)
-			dp_batch_add(&wait, b->pkts[j]);
-	}
-	b->n = (uint16_t)kept;
+	for (const struct run *r = runs; r < runs + n_runs; r++)
+		mask |= dp_mask_of(r->end) & ~dp_mask_of(r->begin + r->got);
+	dp_batch_take_out(b, mask, &wait);
 	dp_ask_control(w, wait.pkts, wait.n, DP_ASK_STAGE);
 }
 
-/* ---- sealing ---- */
-
-/* What sealing moves, per run of packets of one session. */
-static void account(struct dp_worker *w, const struct dp_batch *b)
+/* What a run of sealed packets moves. */
+static void account(struct dp_worker *w, const struct run *r, const struct dp_iface *iface,
+		    uint64_t bytes, bool has_data)
 {
-	unsigned int end;
-
-	for (unsigned int i = 0; i < b->n; i = end) {
-		const struct dp_note *note = dp_note(b->pkts[i]);
-		struct dp_session *s = note->session;
-		bool has_data = false;
-		uint64_t bytes = 0;
-
-		for (end = i; end < b->n && dp_note(b->pkts[end])->session == s; end++) {
-			uint16_t len = dp_note(b->pkts[end])->payload_len;
-
-			bytes += len;
-			has_data |= len > WG_DATA_MIN_BYTES;
-		}
-		atomic_fetch_add_explicit(&s->tx_bytes, bytes, memory_order_relaxed);
-		dp_stamp_sent(note->peer, has_data, w->now_ns);
-		dp_count(&w->iface_counters[note->iface->id].tx, end - i);
-	}
+	dp_session_sent(r->session, w->id, bytes);
+	dp_stamp_sent(r->peer, has_data, w->now_ns);
+	dp_count(&w->iface_counters[iface->id].tx, r->got);
 }
+
+/* Notes for sealing them, and what they move. */
+static void assign(struct dp_worker *w, const struct dp_batch *b, const struct run *r)
+{
+	const struct dp_iface *iface = dp_note(b->pkts[r->begin])->iface;
+	uint16_t mtu = atomic_load_explicit(&iface->mtu, memory_order_relaxed);
+	bool has_data = false;
+	uint64_t bytes = 0;
+
+	for (unsigned int i = 0; i < r->got; i++) {
+		const struct rte_mbuf *m = b->pkts[r->begin + i];
+		struct dp_note *note = dp_note(m);
+		uint32_t len = dp_padded(m->data_len, mtu) + WG_OVERHEAD_BYTES;
+
+		note->session = r->session;
+		note->out = r->out;
+		note->counter = r->counter + i;
+		note->payload_len = (uint16_t)len;
+		bytes += len;
+		has_data |= m->data_len != 0;
+	}
+	if (likely(r->got))
+		account(w, r, iface, bytes, has_data);
+}
+
+/* Additions that other workers see wait for all that was written before them: so they come one
+ * right after the other, before any packet is written to. */
+static void reserve(struct dp_worker *w, struct dp_batch *b)
+{
+	struct run runs[DP_BATCH_MAX];
+	unsigned int n_runs = find_runs(runs, b);
+	bool all = true;
+
+	for (struct run *r = runs; r < runs + n_runs; r++) {
+		reserve_run(w, r);
+		all &= r->begin + r->got == r->end;
+	}
+	for (const struct run *r = runs; r < runs + n_runs; r++)
+		assign(w, b, r);
+	if (unlikely(!all))
+		make_wait(w, b, runs, n_runs);
+}
+
+/* ---- sealing ---- */
 
 static void set_aside(struct dp_worker *w, struct dp_batch *b, uint32_t big, uint32_t failed)
 {
@@ -203,7 +249,6 @@ static void set_aside(struct dp_worker *w, struct dp_batch *b, uint32_t big, uin
 	if (some.n)
 		dp_drop(w, some.pkts, some.n, DP_DROP_seal_failed);
 	dp_batch_take(&some, b, big);
-	account(w, &some);
 	dp_ask_control(w, some.pkts, some.n, DP_ASK_FRAGMENT_OUT);
 	dp_batch_take(b, b, dp_mask_of(b->n) & ~(big | failed));
 }
@@ -211,14 +256,16 @@ static void set_aside(struct dp_worker *w, struct dp_batch *b, uint32_t big, uin
 void dp_sealed(struct dp_worker *w, struct dp_batch *b, const uint8_t *found)
 {
 	uint32_t big = 0, failed = 0;
+	uint8_t any = DP_SEALED;
 
-	for (unsigned int i = 0; i < b->n; i++) {
+	for (unsigned int i = 0; i < b->n; i++)
+		any |= found[i];
+	for (unsigned int i = 0; unlikely(any != DP_SEALED) && i < b->n; i++) {
 		big |= (uint32_t)(found[i] == DP_SEALED_BIG) << i;
 		failed |= (uint32_t)(found[i] == DP_SEALED_FAILED) << i;
 	}
 	if (unlikely(big | failed))
 		set_aside(w, b, big, failed);
-	account(w, b);
 	dp_tx(w, b);
 }
 

@@ -72,22 +72,46 @@ static void to_tunnels(struct dp_worker *w, struct dp_batch *b)
 		dp_encap(w, b);
 }
 
-static void write_ethernet(const struct dp_port *port, struct rte_mbuf *m)
+/* What goes for all packets that take a route out of a port; mostly a batch has one. */
+struct way {
+	const struct dp_route *route;
+	const struct dp_port *port;
+	uint16_t mtu;	/* greatest packet that can leave now; 0: the next hop is not known */
+	uint16_t bytes; /* of the header */
+	uint8_t header[DP_ETHER_BYTES + DP_VLAN_BYTES]; /* for IPv4 */
+};
+
+static void look_at_way(struct way *way, const struct dp *dp, const struct dp_route *route)
 {
-	bool v4 = dp_ip_version(rte_pktmbuf_mtod(m, const uint8_t *)) == 4;
-	uint16_t bytes = dp_ethernet_bytes(port);
+	way->route = route;
+	way->port = dp->ports[route->port_id];
+	way->mtu = route->resolved ? way->port->mtu : 0;
+	way->bytes = dp_ethernet_bytes(way->port);
+	dp_ethernet_write(way->header, way->port, route->mac, true);
+}
+
+static void write_ethernet(const struct way *way, struct rte_mbuf *m, bool v6)
+{
+	uint8_t *frame;
 
 	/* There is room: an outer header and a data header were here. */
-	m->data_off = (uint16_t)(m->data_off - bytes);
-	m->data_len = (uint16_t)(m->data_len + bytes);
+	m->data_off = (uint16_t)(m->data_off - way->bytes);
+	m->data_len = (uint16_t)(m->data_len + way->bytes);
 	m->pkt_len = m->data_len;
-	dp_ethernet_write(rte_pktmbuf_mtod(m, uint8_t *), port, dp_note(m)->route->mac, v4);
+	frame = rte_pktmbuf_mtod(m, uint8_t *);
+	if (likely(way->bytes == DP_ETHER_BYTES))
+		memcpy(frame, way->header, DP_ETHER_BYTES);
+	else
+		memcpy(frame, way->header, DP_ETHER_BYTES + DP_VLAN_BYTES);
+	if (v6)
+		dp_store_be16(frame + way->bytes - 2, RTE_ETHER_TYPE_IPV6);
 }
 
 static void set_next_hop(struct dp_note *note, const uint8_t *ip)
 {
 	const struct dp_route *route = note->route;
 
+	note->has_hop = 1;
 	memset(note->next_hop, 0, sizeof(note->next_hop));
 	if (route->on_link) {
 		note->family = dp_ip_version(ip) == 4 ? AF_INET : AF_INET6;
@@ -127,24 +151,34 @@ static void not_ready(struct dp_worker *w, const struct dp_batch *b)
 
 static void to_ports(struct dp_worker *w, struct dp_batch *b)
 {
-	uint32_t others = 0;
+	uint32_t others = 0, dead = 0;
+	struct way way = {.route = NULL};
 	struct dp_batch some;
 
-	count_down(w, b);
 	for (unsigned int i = 0; i < b->n; i++) {
 		struct rte_mbuf *m = b->pkts[i];
+		uint8_t *ip = rte_pktmbuf_mtod(m, uint8_t *);
 		struct dp_note *note = dp_note(m);
-		const struct dp_port *port = w->dp->ports[note->route->port_id];
 
-		note->port_id = port->id;
-		if (likely(note->inner_len <= port->mtu && note->route->resolved))
-			write_ethernet(port, m);
+		if (note->route != way.route)
+			look_at_way(&way, w->dp, note->route);
+		if (unlikely(!dp_ip_count_down(ip))) {
+			dead |= UINT32_C(1) << i;
+			continue;
+		}
+		note->routed = 1;
+		note->port_id = way.port->id;
+		if (likely(note->inner_len <= way.mtu))
+			write_ethernet(&way, m, dp_ip_version(ip) == 6);
 		else
 			others |= UINT32_C(1) << i;
 	}
-	if (unlikely(others != 0)) {
-		dp_batch_take_out(b, others, &some);
+	if (unlikely((others | dead) != 0)) {
+		dp_batch_take(&some, b, dead);
+		dp_refuse(w, some.pkts, some.n, DP_DROP_ttl);
+		dp_batch_take(&some, b, others);
 		not_ready(w, &some);
+		dp_batch_take(b, b, dp_mask_of(b->n) & ~(others | dead));
 	}
 	if (likely(b->n))
 		dp_tx(w, b);
@@ -177,7 +211,8 @@ void dp_forward(struct dp_worker *w, struct dp_batch *b)
 		to_tunnels(w, &some);
 	}
 	if (ports) {
-		dp_batch_take(b, b, ports);
+		if (unlikely(ports != dp_mask_of(b->n)))
+			dp_batch_take(b, b, ports);
 		to_ports(w, b);
 	}
 }

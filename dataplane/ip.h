@@ -35,8 +35,8 @@ static inline uint16_t dp_load_be16(const uint8_t *p)
 
 static inline void dp_store_be16(uint8_t *p, uint16_t x)
 {
-	p[0] = (uint8_t)(x >> 8);
-	p[1] = (uint8_t)x;
+	x = rte_cpu_to_be_16(x);
+	memcpy(p, &x, sizeof(x));
 }
 
 static inline uint8_t dp_ip_version(const uint8_t *ip)
@@ -139,6 +139,9 @@ static inline void dp_ipv4_replace(uint8_t *ip, unsigned int offset, uint16_t wo
 /* Counts TTL or hop limit down for a packet that goes on. False: it is used up. */
 static inline bool dp_ip_count_down(uint8_t *ip)
 {
+	uint32_t more;
+	uint16_t sum;
+
 	if (dp_ip_version(ip) == 6) {
 		if (ip[7] <= 1)
 			return false;
@@ -147,7 +150,13 @@ static inline bool dp_ip_count_down(uint8_t *ip)
 	}
 	if (ip[8] <= 1)
 		return false;
-	dp_ipv4_replace(ip, 8, (uint16_t)(dp_load_be16(ip + 8) - 0x100));
+	/* TTL is the upper half of a word of the checksum. One less of it is one more of the
+	 * checksum's upper half (RFC 1141), and what this carries comes in again below. */
+	ip[8]--;
+	memcpy(&sum, ip + 10, sizeof(sum));
+	more = (uint32_t)sum + rte_cpu_to_be_16(0x100);
+	sum = (uint16_t)(more + (more >= UINT16_MAX));
+	memcpy(ip + 10, &sum, sizeof(sum));
 	return true;
 }
 

@@ -14,6 +14,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
 
 #include "dataplane/arena.h"
 
@@ -98,7 +100,23 @@ void dp_trie_lookup_bulk_avx512(const struct dp_trie *t, const uint64_t *hi, con
 
 /* The key of an address in network order: AF_INET (4 bytes) or AF_INET6 (16), and the reverse;
  * IPv4 leaves the rest of addr zero. */
-struct dp_trie_key dp_trie_key(int family, const uint8_t *addr);
+static inline struct dp_trie_key dp_trie_key(int family, const uint8_t *addr)
+{
+	struct dp_trie_key key = {0, 0};
+	uint32_t v4;
+	uint64_t half;
+
+	if (family == AF_INET) {
+		memcpy(&v4, addr, sizeof(v4));
+		key.hi = (uint64_t)__builtin_bswap32(v4) << 32;
+	} else {
+		memcpy(&half, addr, sizeof(half));
+		key.hi = __builtin_bswap64(half);
+		memcpy(&half, addr + sizeof(half), sizeof(half));
+		key.lo = __builtin_bswap64(half);
+	}
+	return key;
+}
 void dp_trie_addr(struct dp_trie_key key, int family, uint8_t addr[16]);
 
 #endif

@@ -202,24 +202,6 @@ void dp_trie_lookup_bulk(const struct dp_trie *t, const uint64_t *hi, const uint
 
 /* ---- addresses ---- */
 
-struct dp_trie_key dp_trie_key(int family, const uint8_t *addr)
-{
-	struct dp_trie_key key = {0};
-	uint32_t v4;
-	uint64_t half;
-
-	if (family == AF_INET) {
-		memcpy(&v4, addr, sizeof(v4));
-		key.hi = (uint64_t)__builtin_bswap32(v4) << 32;
-	} else {
-		memcpy(&half, addr, sizeof(half));
-		key.hi = __builtin_bswap64(half);
-		memcpy(&half, addr + sizeof(half), sizeof(half));
-		key.lo = __builtin_bswap64(half);
-	}
-	return key;
-}
-
 void dp_trie_addr(struct dp_trie_key key, int family, uint8_t addr[16])
 {
 	uint64_t hi = __builtin_bswap64(key.hi), lo = __builtin_bswap64(key.lo);

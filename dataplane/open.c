@@ -34,6 +34,15 @@ static uint64_t open_burst(struct cr_aead *aead, const struct dp_batch *b)
 	return cr_open_burst(aead, packets, b->n);
 }
 
+/* An outer packet without ECN has nothing to tell the inner one. */
+static void take_ecn(uint8_t *ip, uint8_t outer)
+{
+	uint8_t ecn = dp_ip_ecn(ip), after = dp_ecn_inner(ecn, outer);
+
+	if (after != ecn)
+		dp_ip_set_ecn(ip, after);
+}
+
 /* From the message to the inner packet: data starts at its header and ends where it says. */
 static enum dp_opened strip(struct rte_mbuf *m)
 {
@@ -41,7 +50,6 @@ static enum dp_opened strip(struct rte_mbuf *m)
 	uint32_t padded = note->payload_len - WG_OVERHEAD_BYTES;
 	uint16_t off = (uint16_t)(note->payload_off + sizeof(struct wg_data));
 	uint8_t *ip = rte_pktmbuf_mtod_offset(m, uint8_t *, off);
-	uint8_t ecn, after;
 	uint32_t len;
 
 	if (padded == 0)
@@ -49,10 +57,8 @@ static enum dp_opened strip(struct rte_mbuf *m)
 	len = dp_ip_length(ip, padded);
 	if (len == 0 || len > padded)
 		return DP_OPENED_MALFORMED;
-	ecn = dp_ip_ecn(ip);
-	after = dp_ecn_inner(ecn, note->ecn);
-	if (unlikely(after != ecn))
-		dp_ip_set_ecn(ip, after);
+	if (unlikely(note->ecn))
+		take_ecn(ip, note->ecn);
 	m->data_off += off;
 	m->data_len = (uint16_t)len;
 	m->pkt_len = len;
@@ -68,12 +74,17 @@ static void look_up(const struct dp *dp, const struct dp_batch *inner, uint32_t 
 {
 	const struct dp_route *routes[DP_BATCH_MAX];
 	struct dp_peer *owners[DP_BATCH_MAX];
-	const uint8_t *ips[DP_BATCH_MAX];
+	struct dp_keys from, to;
 
-	dp_lookup_peers(inner, true, owners);
-	for (unsigned int i = 0; i < inner->n; i++)
-		ips[i] = rte_pktmbuf_mtod(inner->pkts[i], const uint8_t *);
-	dp_lookup_routes(dp->routes, ips, routes, inner->n);
+	from.v6 = to.v6 = 0;
+	for (unsigned int i = 0; i < inner->n; i++) {
+		const uint8_t *ip = rte_pktmbuf_mtod(inner->pkts[i], const uint8_t *);
+
+		dp_keys_put_ip(&from, i, ip, true);
+		dp_keys_put_ip(&to, i, ip, false);
+	}
+	dp_lookup_peers(inner, &from, owners);
+	dp_routes_lookup_bulk(dp->routes, &to, dp_mask_of(inner->n), routes);
 	for (unsigned int i = 0; i < inner->n; i++, mask &= mask - 1) {
 		struct dp_note *note = dp_note(inner->pkts[i]);
 

@@ -39,8 +39,8 @@ enum dp_sealed {
 	DP_SEALED_FAILED /* must not be sent */
 };
 
-/* Workers, likewise. note.session, out, counter and iface are set, data is the inner packet (length
- * 0: keepalive). note.payload_len becomes the length of the message. */
+/* Workers, likewise. note.session, out, counter and payload_len, the length of the message, are
+ * set, data is the inner packet (length 0: keepalive). */
 void dp_seal_burst(const struct dp *dp, struct cr_aead *aead, const struct dp_batch *b,
 		   uint8_t found[DP_BATCH_MAX]);
 

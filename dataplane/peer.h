@@ -32,14 +32,19 @@ struct dp_prefixes {
  * The way to a peer's endpoint: the outer headers ready-made (Ethernet, IP, UDP); lengths,
  * TOS, IPv4 id and checksums are zero in it, and patched in the copies. Immutable once published; a
  * change is a new object. Of what is published there are dp_out_bytes() only: what the header does
- * not use is not there.
+ * not use is not there. One cache line for opening workers, and one (with IPv6 two) for sealing
+ * ones.
  */
 struct dp_out {
-	struct wg_endpoint endpoint;
-	uint32_t port_held;  /* until this dp_out_tick() another port alone is no roaming */
-	uint32_t pseudo_sum; /* one's complement sum of the UDP pseudo header without the length */
-	uint16_t port_id;    /* port that it leaves by; DP_PORT_NONE: next hop not (yet) known */
-	uint16_t mtu;	     /* of the port: greatest outer IP packet */
+	alignas(RTE_CACHE_LINE_SIZE) struct wg_endpoint endpoint;
+	uint32_t port_held; /* until this dp_out_tick() another port alone is no roaming */
+	uint32_t link;	    /* control: while it waits for readers */
+
+	alignas(RTE_CACHE_LINE_SIZE) uint32_t
+		pseudo_sum;   /* one's complement sum of the UDP pseudo header without the length */
+	uint16_t port_id;     /* port that it leaves by; DP_PORT_NONE: next hop not (yet) known */
+	uint16_t mtu;	      /* of the port: greatest outer IP packet */
+	uint16_t payload_max; /* UDP payload that it has room for: set when published */
 	uint16_t source_ports; /* data messages leave from so many, from that of the header on */
 	uint8_t header_bytes;
 	uint8_t l3_off;
@@ -78,33 +83,33 @@ struct dp_iface {
 #define DP_STAMP_COARSE_NS UINT64_C(10000000)
 
 /*
- * Half a line that each packet reads, and what is read or written rarely: stamps are written once
- * in 10 ms at most. So two peers share lines; it saves a third of the memory of a million.
+ * 64 bytes that each packet reads, and what is read or written rarely: stamps are written once in
+ * 10 ms at most. Peers share lines, and for half of them the 64 bytes are on two; it saves a sixth
+ * of the memory of a million.
  */
 struct dp_peer {
-	/* read by workers */
-	alignas(RTE_CACHE_LINE_SIZE / 2) struct dp_iface *iface;
-	_Atomic(struct dp_session *) current; /* to send with; NULL: none */
-	_Atomic(struct dp_out *) out;	      /* NULL: no endpoint known */
+	/* read by workers; NULL: none to send with */
+	alignas(RTE_CACHE_LINE_SIZE / 2) _Atomic(struct dp_session *) current;
+	_Atomic(struct dp_out *) out; /* NULL: no endpoint known */
 	/* An opening worker has told control of a new endpoint, which control has not published
 	 * yet: what is to be sealed waits at control, so that no answer goes to where the peer was.
 	 */
 	_Atomic bool roam_told;
-
-	/* read by workers, for events and drops */
-	uint64_t ref;		 /* slot and generation; see dp_peer_by_ref() */
-	_Atomic uint64_t *drops; /* [DP_DROP_PEER_N]: any worker, atomic add; rare */
-	void *owner;		 /* control's own record; workers do not touch it */
-
 	/* sealing workers */
-	_Atomic uint64_t asked_ns; /* last time that a worker asked control for a session */
 	_Atomic uint64_t sent_any_ns;
 	_Atomic uint64_t sent_data_ns;
-
 	/* opening workers */
 	_Atomic uint64_t received_any_ns;
 	_Atomic uint64_t received_data_ns;
 	_Atomic uint64_t received_data_last_ns;
+
+	/* read by workers now and then */
+	struct dp_iface *iface;
+	uint64_t ref;		 /* slot and generation; see dp_peer_by_ref() */
+	_Atomic uint64_t *drops; /* [DP_DROP_PEER_N]: any worker, atomic add; rare */
+	void *owner;		 /* control's own record; workers do not touch it */
+
+	_Atomic uint64_t asked_ns; /* last time that a worker asked control for a session */
 
 	/* control only: what retired sessions carried; handshake messages */
 	uint64_t tx_bytes, tx_packets, rx_bytes, rx_packets;
@@ -114,6 +119,8 @@ struct dp_peer {
 	void *gone_arg;
 };
 
-static_assert(sizeof(struct dp_peer) <= 160, "a million of them");
+static_assert(offsetof(struct dp_peer, iface) == RTE_CACHE_LINE_SIZE &&
+		      sizeof(struct dp_peer) <= 160,
+	      "a million of them");
 
 #endif

@@ -12,6 +12,7 @@
 
 #include "dataplane/allowed.h"
 #include "dataplane/locals.h"
+#include "dataplane/outs.h"
 #include "dataplane/peers.h"
 #include "dataplane/session.h"
 #include "dataplane/sessions.h"
@@ -146,7 +147,7 @@ void dp_retire_peer(struct dp *dp, struct dp_peer *peer, void (*done)(void *arg)
 	/* 3. out */
 	out = atomic_exchange_explicit(&peer->out, NULL, memory_order_acq_rel);
 	if (out != NULL)
-		dp_reclaim_later(dp->reclaim, free, out);
+		dp_outs_retire(dp->outs, out);
 	/* 4. RCU, free, tell who asked */
 	peer->gone = done;
 	peer->gone_arg = arg;
@@ -189,7 +190,7 @@ void dp_publish_current(struct dp_peer *peer, struct dp_session *s)
 /* Adds to the peer what the session has carried since the last time. */
 static void sum_session(struct dp_session *s)
 {
-	uint64_t tx_bytes = dp_counted(&s->tx_bytes);
+	uint64_t tx_bytes = dp_session_sent_bytes(s);
 	uint64_t tx_packets = dp_counted(&s->send_counter);
 	uint64_t rx_bytes = dp_counted(&s->rx_bytes);
 	uint64_t rx_packets = dp_counted(&s->rx_packets);
@@ -234,13 +235,12 @@ int dp_publish_out(struct dp *dp, struct dp_peer *peer, const struct dp_out *out
 
 	/* 1. build */
 	if (out != NULL) {
-		copy = malloc(dp_out_bytes(out));
+		copy = dp_outs_copy(dp->outs, out);
 		if (copy == NULL) {
 			/* Workers shall tell again, or the peer would be lost where it was. */
 			atomic_store_explicit(&peer->roam_told, false, memory_order_relaxed);
 			return -ENOMEM;
 		}
-		memcpy(copy, out, dp_out_bytes(out));
 	}
 	/* 2. workers send this way */
 	old = atomic_exchange_explicit(&peer->out, copy, memory_order_acq_rel);
@@ -248,7 +248,7 @@ int dp_publish_out(struct dp *dp, struct dp_peer *peer, const struct dp_out *out
 	atomic_store_explicit(&peer->roam_told, false, memory_order_release);
 	/* 4. RCU, free */
 	if (old != NULL)
-		dp_reclaim_later(dp->reclaim, free, old);
+		dp_outs_retire(dp->outs, old);
 	return 0;
 }
 

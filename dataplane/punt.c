@@ -16,10 +16,10 @@ static void detach(struct rte_mbuf *m, enum dp_ask ask)
 {
 	struct dp_note *note = dp_note(m);
 
-	if (note->iface)
-		note->iface_id = note->iface->id;
-	if (note->peer)
-		note->peer_ref = note->peer->ref;
+	note->iface_id = note->iface ? note->iface->id : 0;
+	note->peer_ref = note->peer ? note->peer->ref : 0;
+	if (!note->has_hop)
+		memset(note->next_hop, 0, sizeof(note->next_hop));
 	note->ask = (uint8_t)ask;
 }
 

@@ -135,3 +135,13 @@ void dp_reclaim_free(struct dp_reclaim *r)
 	free(r->spare);
 	free(r);
 }
+
+static void call_later(void *ctx, void (*fn)(void *arg), void *arg)
+{
+	dp_reclaim_later(ctx, fn, arg);
+}
+
+struct dp_later dp_reclaim_as_later(struct dp_reclaim *r)
+{
+	return (struct dp_later){call_later, r};
+}

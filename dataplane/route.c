@@ -2,7 +2,6 @@
  * Control writes, workers look up; the structure itself is in lc_trie.c. */
 #include "dataplane/route.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -133,13 +132,8 @@ const struct dp_route *dp_routes_lookup(const struct dp_routes *r, int family, c
 	return dp_tries_lookup(&r->tries, family, addr);
 }
 
-void dp_routes_lookup_bulk(const struct dp_routes *r, int family, const uint8_t *const *addrs,
-			   const struct dp_route **routes, unsigned int n)
+void dp_routes_lookup_bulk(const struct dp_routes *r, const struct dp_keys *keys, uint32_t mask,
+			   const struct dp_route **routes)
 {
-	void *values[DP_BATCH_MAX];
-
-	assert(n <= DP_BATCH_MAX);
-	dp_tries_lookup_bulk(&r->tries, family, addrs, values, n);
-	for (unsigned int i = 0; i < n; i++)
-		routes[i] = values[i];
+	dp_tries_lookup_bulk(&r->tries, keys, mask, (void **)(uintptr_t)routes);
 }

@@ -30,6 +30,7 @@ struct dp_route {
 
 struct dp_routes;
 struct dp_reclaim;
+struct dp_keys;
 
 /* Control. */
 struct dp_routes *dp_routes_new(struct dp_reclaim *reclaim);
@@ -47,7 +48,8 @@ void dp_routes_list(const struct dp_routes *r,
 
 /* Workers, control. NULL: Linux has no route. */
 const struct dp_route *dp_routes_lookup(const struct dp_routes *r, int family, const uint8_t *addr);
-void dp_routes_lookup_bulk(const struct dp_routes *r, int family, const uint8_t *const *addrs,
-			   const struct dp_route **routes, unsigned int n);
+/* The same for those of many addresses that are in the mask (tries.h). */
+void dp_routes_lookup_bulk(const struct dp_routes *r, const struct dp_keys *keys, uint32_t mask,
+			   const struct dp_route **routes);
 
 #endif

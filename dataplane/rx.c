@@ -4,8 +4,6 @@
  */
 #include "dataplane/stages.h"
 
-#include <string.h>
-
 #include <rte_ethdev.h>
 #include <rte_prefetch.h>
 
@@ -19,13 +17,11 @@ unsigned int dp_rx(struct dp_worker *w, struct dp_poll *poll, struct dp_batch *b
 		return 0;
 	dp_count(&w->counters.rx, b->n);
 	dp_count(&poll->rx, b->n);
-	for (unsigned int i = 0; i < b->n; i++)
-		rte_prefetch0(rte_pktmbuf_mtod(b->pkts[i], void *));
 	for (unsigned int i = 0; i < b->n; i++) {
-		struct dp_note *note = dp_note(b->pkts[i]);
-
-		memset(note, 0, sizeof(*note));
-		note->port_id = poll->device->first_port;
+		rte_prefetch0(rte_pktmbuf_mtod(b->pkts[i], void *));
+		rte_prefetch0(dp_note(b->pkts[i]));
 	}
+	for (unsigned int i = 0; i < b->n; i++)
+		dp_note_clear(dp_note(b->pkts[i]), poll->device->first_port);
 	return b->n;
 }

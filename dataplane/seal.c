@@ -1,7 +1,8 @@
 /*
- * Sealing inner packets: the data message around each, the burst of ciphers, the outer headers in
- * front. Runs on any worker, maybe not the one that received the packets; changes nothing but them
- * (open.h). Counters were reserved before, in encap.c.
+ * Sealing inner packets: the data message around each, the outer headers in front, the burst of
+ * ciphers. Headers come first, for the ciphers use up the cache that the packets are in. Runs on
+ * any worker, maybe not the one that received the packets; changes nothing but them (open.h).
+ * Counters were reserved before, in encap.c.
  */
 #include "dataplane/open.h"
 
@@ -14,43 +15,33 @@
 #include "dataplane/ip.h"
 #include "dataplane/session.h"
 
-/* What fits the 16-bit length of any outer header. */
-#define LEN_MAX_BYTES (UINT16_MAX - WG_OVERHEAD_BYTES - DP_UDP_BYTES - DP_IPV6_BYTES)
-
-/* ---- the message ---- */
-
-/* The data message around an inner packet, in place. False: the buffer has no room for it, which
- * only a buffer that is not of our pool can lack. */
-static bool wrap(struct rte_mbuf *m, struct cr_packet *packet)
-{
-	const struct dp_note *note = dp_note(m);
-	uint16_t mtu = atomic_load_explicit(&note->iface->mtu, memory_order_relaxed);
-	uint16_t len = m->data_len;
-	uint16_t padding = (uint16_t)(dp_padded(len, mtu) - len);
-	struct wg_data *message;
-	uint8_t *plain;
-
-	if (unlikely(m->nb_segs != 1 || (uint32_t)len + padding > LEN_MAX_BYTES ||
-		     rte_pktmbuf_headroom(m) < note->out->header_bytes + sizeof(*message) ||
-		     rte_pktmbuf_tailroom(m) < padding + WG_TAG_BYTES))
-		return false;
-	plain = rte_pktmbuf_mtod(m, uint8_t *);
-	memset(plain + len, 0, padding);
-	*packet = (struct cr_packet){
-		.key = note->session->send_key,
-		.counter = note->counter,
-		.src = plain,
-		.dst = plain,
-		.len_bytes = (uint32_t)len + padding,
-	};
-	message = (struct wg_data *)(plain - sizeof(*message));
-	message->type = rte_cpu_to_le_32(WG_DATA);
-	message->receiver = rte_cpu_to_le_32(note->session->remote_index);
-	message->counter = rte_cpu_to_le_64(note->counter);
-	return true;
-}
-
 /* ---- outer headers ---- */
+
+/* The port that a packet leaves by: mostly that of the packet before. */
+struct leaves {
+	uint16_t port_id;
+	bool ip_sum, udp_sum; /* it does them */
+	/* what tells the hardware so, for an outer packet of IPv4 and of IPv6 */
+	uint64_t flags[2], offload[2];
+};
+
+static void look_at_port(struct leaves *l, const struct dp *dp, const struct dp_out *out)
+{
+	const struct dp_device *device;
+
+	if (likely(l->port_id == out->port_id))
+		return;
+	device = dp->ports[out->port_id]->device;
+	*l = (struct leaves){out->port_id, device->tx_ipv4_cksum, device->tx_udp_cksum, {0}, {0}};
+	l->offload[0] = rte_mbuf_tx_offload(out->l3_off, DP_IPV4_MIN_BYTES, 0, 0, 0, 0, 0);
+	l->offload[1] = rte_mbuf_tx_offload(out->l3_off, DP_IPV6_BYTES, 0, 0, 0, 0, 0);
+	if (l->ip_sum)
+		l->flags[0] = RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM;
+	if (!l->udp_sum)
+		return;
+	l->flags[0] |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_UDP_CKSUM;
+	l->flags[1] = RTE_MBUF_F_TX_IPV6 | RTE_MBUF_F_TX_UDP_CKSUM;
+}
 
 /* The sizes that nearly all have, known to the compiler. */
 static void copy_header(uint8_t *frame, const struct dp_out *out)
@@ -68,9 +59,9 @@ static void copy_header(uint8_t *frame, const struct dp_out *out)
 static void patch_ip(uint8_t *ip, const uint8_t *before, uint8_t ecn, uint16_t udp_len, uint16_t id,
 		     bool offload)
 {
-	uint16_t total = (uint16_t)(DP_IPV4_MIN_BYTES + udp_len), sum = 0;
+	uint16_t total = (uint16_t)(DP_IPV4_MIN_BYTES + udp_len), sum;
 
-	if (dp_ip_version(ip) == 6) {
+	if (dp_ip_version(before) == 6) {
 		ip[1] = (uint8_t)(ecn << 4);
 		dp_store_be16(ip + 4, udp_len);
 		return;
@@ -78,112 +69,154 @@ static void patch_ip(uint8_t *ip, const uint8_t *before, uint8_t ecn, uint16_t u
 	ip[1] = ecn; /* DSCP 0: the inner one is nobody's business outside */
 	dp_store_be16(ip + 2, total);
 	dp_store_be16(ip + 4, id);
-	if (!offload)
-		sum = dp_ipv4_sum_with(before, ecn, total, id);
+	if (offload)
+		return;
+	sum = dp_ipv4_sum_with(before, ecn, total, id);
 	memcpy(ip + 10, &sum, sizeof(sum));
 }
 
-/* Always a checksum, also over IPv4; computed here if the port can't, or the frame will be
- * fragmented. */
-static void patch_udp(struct rte_mbuf *m, uint8_t *udp, uint16_t udp_len, bool offload)
+/* Source port and length, and the sum of the pseudo header where the hardware adds the rest. */
+static void patch_udp(uint8_t *udp, const struct dp_out *out, uint8_t flow_port, uint16_t udp_len,
+		      bool offload)
 {
-	const struct dp_out *out = dp_note(m)->out;
-	const uint8_t *before = out->header + out->header_bytes - DP_UDP_BYTES;
-	uint16_t from = (uint16_t)(dp_load_be16(before) + dp_note(m)->flow_port);
-	uint32_t pseudo_sum = out->pseudo_sum + rte_cpu_to_be_16(udp_len);
-	uint16_t sum,
-		header[2] = {rte_cpu_to_be_16(from), rte_cpu_to_be_16(dp_load_be16(before + 2))};
+	uint16_t sum;
 
-	dp_store_be16(udp, from);
+	if (unlikely(flow_port))
+		dp_store_be16(udp, (uint16_t)(dp_load_be16(udp) + flow_port));
 	dp_store_be16(udp + 4, udp_len);
-	sum = offload ? dp_sum_fold(pseudo_sum)
-		      : dp_udp_sum(udp + DP_UDP_BYTES, (uint16_t)(udp_len - DP_UDP_BYTES),
-				   pseudo_sum + header[0] + header[1] + rte_cpu_to_be_16(udp_len));
+	if (!offload)
+		return;
+	sum = dp_sum_fold(out->pseudo_sum + rte_cpu_to_be_16(udp_len));
 	memcpy(udp + 6, &sum, sizeof(sum));
 }
 
-/* Tells the hardware which checksums are left to it. */
-static void leave_sums(struct rte_mbuf *m, const struct dp_out *out, bool ip_sum, bool udp_sum)
+/* Always a checksum, also over IPv4; computed here, over what has been sealed, if the port can't,
+ * or the frame will be fragmented. */
+static void sum_up_udp(const struct rte_mbuf *m)
 {
-	bool v4 = out->endpoint.family == AF_INET;
+	const struct dp_note *note = dp_note(m);
+	const struct dp_out *out = note->out;
+	uint8_t *udp = rte_pktmbuf_mtod_offset(m, uint8_t *, out->header_bytes - DP_UDP_BYTES);
+	uint16_t udp_len = rte_cpu_to_be_16((uint16_t)(DP_UDP_BYTES + note->payload_len));
+	uint16_t ports[2], sum;
 
-	if (!udp_sum && !(ip_sum && v4))
-		return;
-	m->l2_len = out->l3_off;
-	m->l3_len = v4 ? DP_IPV4_MIN_BYTES : DP_IPV6_BYTES;
-	m->ol_flags |= v4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6;
-	if (udp_sum)
-		m->ol_flags |= RTE_MBUF_F_TX_UDP_CKSUM;
-	if (ip_sum && v4)
-		m->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
+	memcpy(ports, udp, sizeof(ports));
+	sum = dp_udp_sum(udp + DP_UDP_BYTES, note->payload_len,
+			 out->pseudo_sum + ports[0] + ports[1] + 2u * udp_len);
+	memcpy(udp + 6, &sum, sizeof(sum));
 }
 
-/* From the inner packet to the whole frame. Returns the outer IP packet's length. */
-static uint32_t dress(const struct dp *dp, struct rte_mbuf *m)
+/* Tells the hardware which checksums are left to it. All of that word, also in the buffer: to
+ * change a part of it, it would have to be there first. */
+static void leave_sums(struct rte_mbuf *m, const struct leaves *port, bool v6)
+{
+	if (port->flags[v6] == 0)
+		return;
+	m->ol_flags |= port->flags[v6];
+	m->tx_offload = port->offload[v6];
+}
+
+/* ---- one packet, all but the cipher ---- */
+
+/* Is there room around the inner packet? Only a buffer that is not of our pool can lack it. What
+ * fits a buffer fits the 16 bits of a length. */
+static bool has_room(const struct rte_mbuf *m, const struct dp_note *note)
+{
+	uint32_t padded = (uint32_t)note->payload_len - WG_OVERHEAD_BYTES;
+
+	return m->nb_segs == 1 && padded >= m->data_len &&
+	       m->data_off >= note->out->header_bytes + sizeof(struct wg_data) &&
+	       m->buf_len >= m->data_off + padded + WG_TAG_BYTES;
+}
+
+/* The data message around an inner packet, in place. */
+static void write_message(uint8_t *plain, uint32_t len, const struct dp_note *note,
+			  struct cr_packet *packet)
+{
+	struct wg_data *message = (struct wg_data *)(plain - sizeof(*message));
+
+	/* Padding; what is too much is in the tag's place. */
+	memset(plain + len, 0, WG_TAG_BYTES);
+	*packet = (struct cr_packet){
+		.key = note->session->send_key,
+		.counter = note->counter,
+		.src = plain,
+		.dst = plain,
+		.len_bytes = (uint32_t)note->payload_len - WG_OVERHEAD_BYTES,
+	};
+	message->type = rte_cpu_to_le_32(WG_DATA);
+	message->receiver = rte_cpu_to_le_32(note->session->remote_index);
+	message->counter = rte_cpu_to_le_64(note->counter);
+}
+
+/* From the inner packet, which is still in the clear, to the whole frame. Returns what was found;
+ * *sum: a checksum is missing. */
+static enum dp_sealed dress(struct rte_mbuf *m, const struct leaves *port, struct cr_packet *packet,
+			    bool *sum)
 {
 	struct dp_note *note = dp_note(m);
 	const struct dp_out *out = note->out;
-	uint16_t udp_len = (uint16_t)(DP_UDP_BYTES + note->payload_len);
-	uint16_t before = (uint16_t)(out->header_bytes + sizeof(struct wg_data));
-	uint32_t outer_len = (uint32_t)out->header_bytes - out->l3_off + note->payload_len;
-	const struct dp_device *device = dp->ports[out->port_id]->device;
-	bool ip_sum = device->tx_ipv4_cksum && outer_len <= out->mtu;
-	bool udp_sum = device->tx_udp_cksum && outer_len <= out->mtu;
-	uint8_t *frame;
+	const uint8_t *before = out->header + out->l3_off;
+	uint8_t *plain = rte_pktmbuf_mtod(m, uint8_t *);
+	uint16_t udp_len = (uint16_t)(DP_UDP_BYTES + note->payload_len), len = m->data_len;
+	uint16_t front = (uint16_t)(sizeof(struct wg_data) + out->header_bytes);
+	bool fits = note->payload_len <= out->payload_max;
+	uint8_t *frame = plain - front;
+	/* A keepalive has nothing to look into. */
+	uint8_t ecn = len ? dp_ip_ecn(plain) : 0;
+	uint8_t flow_port = dp_flow_port(plain, len, out->source_ports);
 
-	m->data_off = (uint16_t)(m->data_off - before);
+	write_message(plain, len, note, packet);
+	copy_header(frame, out);
+	/* DF is clear, so fragments need an id: the counter does not come again soon. */
+	patch_ip(frame + out->l3_off, before, dp_ecn_outer(ecn), udp_len, (uint16_t)note->counter,
+		 port->ip_sum && fits);
+	patch_udp(frame + out->header_bytes - DP_UDP_BYTES, out, flow_port, udp_len,
+		  port->udp_sum && fits);
+	if (likely(fits))
+		leave_sums(m, port, dp_ip_version(before) == 6);
+	m->data_off = (uint16_t)(m->data_off - front);
 	m->data_len = (uint16_t)(out->header_bytes + note->payload_len);
 	m->pkt_len = m->data_len;
 	note->port_id = out->port_id;
-	frame = rte_pktmbuf_mtod(m, uint8_t *);
-	copy_header(frame, out);
-	/* DF is clear, so fragments need an id: the counter does not come again soon. */
-	patch_ip(frame + out->l3_off, out->header + out->l3_off, dp_ecn_outer(note->ecn), udp_len,
-		 (uint16_t)note->counter, ip_sum);
-	patch_udp(m, frame + out->header_bytes - DP_UDP_BYTES, udp_len, udp_sum);
-	leave_sums(m, out, ip_sum, udp_sum);
-	return outer_len;
+	*sum = !(port->udp_sum && fits);
+	return fits ? DP_SEALED : DP_SEALED_BIG;
 }
 
 /* ---- the whole ---- */
 
-/* What is taken from the inner packet before it is encrypted in place. A keepalive has nothing. */
-static void look_inside(struct rte_mbuf *m)
-{
-	const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *);
-	struct dp_note *note = dp_note(m);
-
-	note->ecn = m->data_len ? dp_ip_ecn(ip) : 0;
-	note->flow_port = dp_flow_port(ip, m->data_len, note->out->source_ports);
-}
-
 void dp_seal_burst(const struct dp *dp, struct cr_aead *aead, const struct dp_batch *b,
 		   uint8_t found[DP_BATCH_MAX])
 {
+	struct leaves port = {.port_id = DP_PORT_NONE};
 	struct cr_packet packets[DP_BATCH_MAX];
-	uint8_t of[DP_BATCH_MAX];
+	uint32_t todo = 0, sums = 0;
 	unsigned int n = 0;
 	uint64_t sealed;
 
 	for (unsigned int i = 0; i < b->n; i++) {
 		struct rte_mbuf *m = b->pkts[i];
+		bool sum;
 
 		found[i] = DP_SEALED_FAILED;
-		if (unlikely(!wrap(m, &packets[n])))
+		if (unlikely(!has_room(m, dp_note(m))))
 			continue;
-		look_inside(m);
-		of[n++] = (uint8_t)i;
+		look_at_port(&port, dp, dp_note(m)->out);
+		found[i] = (uint8_t)dress(m, &port, &packets[n++], &sum);
+		todo |= UINT32_C(1) << i;
+		sums |= (uint32_t)sum << i;
 	}
 	if (unlikely(n == 0))
 		return;
 	sealed = cr_seal_burst(aead, packets, n);
-	for (unsigned int k = 0; k < n; k++) {
-		struct rte_mbuf *m = b->pkts[of[k]];
-		struct dp_note *note = dp_note(m);
+	if (likely(sealed == dp_mask_of(n) && sums == 0))
+		return;
+	for (; todo; todo &= todo - 1, sealed >>= 1) {
+		unsigned int i = (unsigned int)__builtin_ctz(todo);
 
-		if (unlikely(!(sealed >> k & 1)))
-			continue;
-		note->payload_len = (uint16_t)(packets[k].len_bytes + WG_OVERHEAD_BYTES);
-		found[of[k]] = dress(dp, m) <= note->out->mtu ? DP_SEALED : DP_SEALED_BIG;
+		if (unlikely(!(sealed & 1)))
+			found[i] = DP_SEALED_FAILED;
+		else if (sums >> i & 1)
+			sum_up_udp(b->pkts[i]);
 	}
 }

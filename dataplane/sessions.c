@@ -37,12 +37,12 @@ struct dp_session *dp_session_new(struct dp_peer *peer, const uint8_t send_key[W
 	s->peer = peer;
 	s->iface = peer != NULL ? peer->iface : NULL;
 	s->birth_ns = birth_ns;
+	s->send_until_ns = birth_ns + WG_REJECT_AFTER_NS;
 	/* Only one side rekeys by time, or both would at once (whitepaper 6.2). */
 	s->rekey_send_ns = initiator ? birth_ns + WG_REKEY_AFTER_NS : UINT64_MAX;
-	s->rekey_receive_ns = initiator ? birth_ns + WG_REKEY_ON_RECEIVE_NS : UINT64_MAX;
+	s->initiator = initiator;
 	s->local_index = local_index;
 	s->remote_index = remote_index;
-	rte_spinlock_init(&s->lock);
 	return s;
 }
 
@@ -218,15 +218,15 @@ void dp_sessions_lookup_bulk(const struct dp_sessions *t, struct dp_iface *const
 	}
 	for (unsigned int i = 0; i < n; i++) {
 		sessions[i] = candidate(buckets[i], local_indices[i]);
-		rte_prefetch0(
-			(const void *)((uintptr_t)sessions[i] + offsetof(struct dp_session, peer)));
+		rte_prefetch0((const void *)((uintptr_t)sessions[i] +
+					     offsetof(struct dp_session, receive_key)));
 	}
 	for (unsigned int i = 0; i < n; i++) {
 		const struct dp_session *s = sessions[i];
 
 		if (likely(s != NULL && is_it(s, ifaces[i], local_indices[i])))
-			rte_prefetch0(s);
-		else if (s != NULL || more(buckets[i]) != NULL)
+			continue;
+		if (s != NULL || more(buckets[i]) != NULL)
 			sessions[i] = find(buckets[i], ifaces[i], local_indices[i]);
 	}
 }

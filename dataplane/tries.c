@@ -1,20 +1,14 @@
 /* Two tries as one table; each of them is in lc_trie.c and its neighbours. */
 #include "dataplane/tries.h"
 
-#include <assert.h>
 #include <errno.h>
 
-#include "dataplane/publish.h"
-
-static void reclaim_later(void *ctx, void (*fn)(void *arg), void *arg)
-{
-	dp_reclaim_later(ctx, fn, arg);
-}
+#include "dataplane/reclaim.h"
 
 int dp_tries_open(struct dp_tries *p, size_t list4_off, size_t list6_off,
 		  struct dp_reclaim *reclaim)
 {
-	const struct dp_later later = {reclaim_later, reclaim};
+	const struct dp_later later = dp_reclaim_as_later(reclaim);
 
 	p->v4 = dp_trie_new(32, list4_off, &later);
 	p->v6 = dp_trie_new(128, list6_off, &later);
@@ -67,17 +61,38 @@ void *dp_tries_lookup(const struct dp_tries *p, int family, const uint8_t *addr)
 	return dp_trie_lookup(dp_tries_of(p, family), dp_trie_key(family, addr));
 }
 
-void dp_tries_lookup_bulk(const struct dp_tries *p, int family, const uint8_t *const *addrs,
-			  void **values, unsigned int n)
+/* Some of the keys, which one trie has the answers to. */
+static void look_up_some(const struct dp_trie *t, const struct dp_keys *keys, uint32_t mask,
+			 void **values)
 {
 	uint64_t hi[DP_TRIE_BULK_MAX], lo[DP_TRIE_BULK_MAX];
+	void *found[DP_TRIE_BULK_MAX];
+	unsigned int n = 0;
 
-	assert(n <= DP_TRIE_BULK_MAX);
-	for (unsigned int i = 0; i < n; i++) {
-		struct dp_trie_key key = dp_trie_key(family, addrs[i]);
-
-		hi[i] = key.hi;
-		lo[i] = key.lo;
+	/* The mask is not empty. */
+	for (uint32_t left = mask; n == 0 || left; left &= left - 1, n++) {
+		hi[n] = keys->hi[__builtin_ctz(left)];
+		lo[n] = keys->lo[__builtin_ctz(left)];
 	}
-	dp_trie_lookup_bulk(dp_tries_of(p, family), hi, lo, values, n);
+	dp_trie_lookup_bulk(t, hi, lo, found, n);
+	for (n = 0; mask; mask &= mask - 1, n++)
+		values[__builtin_ctz(mask)] = found[n];
+}
+
+void dp_tries_lookup_bulk(const struct dp_tries *p, const struct dp_keys *keys, uint32_t mask,
+			  void **values)
+{
+	for (unsigned int k = 0; k < 2; k++) {
+		const struct dp_trie *t = k ? p->v6 : p->v4;
+		uint32_t part = mask & (k ? keys->v6 : ~keys->v6);
+
+		if (part == 0)
+			continue;
+		/* Mostly all are of one family. */
+		if ((part & (part + 1)) == 0)
+			dp_trie_lookup_bulk(t, keys->hi, keys->lo, values,
+					    (unsigned int)__builtin_popcount(part));
+		else
+			look_up_some(t, keys, part, values);
+	}
 }

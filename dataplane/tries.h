@@ -38,8 +38,26 @@ void dp_tries_walk(const struct dp_tries *p, const void *value, dp_tries_visit *
 
 /* Workers, control. */
 void *dp_tries_lookup(const struct dp_tries *p, int family, const uint8_t *addr);
-/* The same for n addresses, at most DP_TRIE_BULK_MAX. */
-void dp_tries_lookup_bulk(const struct dp_tries *p, int family, const uint8_t *const *addrs,
-			  void **values, unsigned int n);
+
+/* Addresses of as many packets as one lookup takes, as tries are asked for them. v6 is 0 at first.
+ */
+struct dp_keys {
+	uint64_t hi[DP_TRIE_BULK_MAX], lo[DP_TRIE_BULK_MAX];
+	uint32_t v6; /* bit i: it is IPv6 */
+};
+
+static inline void dp_keys_put(struct dp_keys *k, unsigned int i, int family, const uint8_t *addr)
+{
+	const struct dp_trie_key key = dp_trie_key(family, addr);
+
+	k->hi[i] = key.hi;
+	k->lo[i] = key.lo;
+	k->v6 |= (uint32_t)(family == AF_INET6) << i;
+}
+
+/* Looks up those keys that are in the mask, and leaves the values of the others as they are.
+ * Workers, control. */
+void dp_tries_lookup_bulk(const struct dp_tries *p, const struct dp_keys *keys, uint32_t mask,
+			  void **values);
 
 #endif

@@ -6,6 +6,8 @@
  */
 #include "dataplane/stages.h"
 
+#include <string.h>
+
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
@@ -70,25 +72,43 @@ void dp_no_link(struct dp_worker *w, struct rte_mbuf **pkts, unsigned int n)
 	dp_refuse(w, pkts, n, DP_DROP_link_down);
 }
 
+/* Frames for one port. busy: its queue was tried for this batch, and taken. Returns the same for
+ * what comes after these. */
+static bool collect(struct dp_worker *w, uint16_t port_id, struct rte_mbuf **pkts, unsigned int n,
+		    bool busy)
+{
+	struct dp_port *port = w->dp->ports[port_id];
+	struct dp_batch *out = &w->tx[port_id];
+	unsigned int some;
+
+	for (; n > 0; pkts += some, n -= some) {
+		if (unlikely(out->n == DP_BATCH_MAX && (busy || !flush(w, port, out)))) {
+			dp_drop(w, pkts, n, DP_DROP_tx_busy);
+			return true;
+		}
+		some = RTE_MIN(n, (unsigned int)DP_BATCH_MAX - out->n);
+		memcpy(&out->pkts[out->n], pkts, some * sizeof(pkts[0]));
+		out->n = (uint16_t)(out->n + some);
+		w->tx_ports_used |= UINT64_C(1) << port_id;
+		if (out->n == DP_BATCH_MAX && !flush(w, port, out))
+			busy = true;
+	}
+	return busy;
+}
+
 void dp_tx(struct dp_worker *w, struct dp_batch *b)
 {
-	uint64_t busy = 0; /* ports whose queue was tried for this batch, and taken */
+	uint64_t busy = 0; /* bits of ports */
+	unsigned int end;
 
-	for (unsigned int i = 0; i < b->n; i++) {
+	for (unsigned int i = 0; i < b->n; i = end) {
 		uint16_t port_id = dp_note(b->pkts[i])->port_id;
-		uint64_t bit = UINT64_C(1) << port_id;
-		struct dp_port *port = w->dp->ports[port_id];
-		struct dp_batch *out = &w->tx[port_id];
 
-		if (unlikely(out->n == DP_BATCH_MAX && ((busy & bit) || !flush(w, port, out)))) {
-			dp_drop(w, &b->pkts[i], 1, DP_DROP_tx_busy);
-			busy |= bit;
-			continue;
-		}
-		dp_batch_add(out, b->pkts[i]);
-		w->tx_ports_used |= bit;
-		if (out->n == DP_BATCH_MAX && !flush(w, port, out))
-			busy |= bit;
+		end = i + 1;
+		while (end < b->n && dp_note(b->pkts[end])->port_id == port_id)
+			end++;
+		if (unlikely(collect(w, port_id, &b->pkts[i], end - i, busy >> port_id & 1)))
+			busy |= UINT64_C(1) << port_id;
 	}
 }
 

@@ -49,7 +49,7 @@ static bool attach(struct dp_worker *w, struct dp_note *note)
 	note->peer = NULL;
 	note->iface = NULL;
 	note->route = NULL;
-	note->out = NULL;
+	note->has_hop = 0;
 	note->inner_off = 0;
 	switch (note->ask) {
 	case DP_ASK_FRAME:

@@ -129,16 +129,18 @@ struct dp {
 	_Atomic bool stop;
 
 	/* tables: control writes (publish.c), workers read with acquire */
+	_Atomic uint64_t ifaces_used; /* bit per id: from before it is published until it is freed,
+					 for till then its counters may be written */
 	_Atomic(struct dp_iface *) ifaces[DP_IFACES_MAX];
 	_Atomic(struct dp_locals *) locals;
 	struct dp_sessions *sessions;
 	struct dp_peers *peers;
+	struct dp_outs *outs; /* control only: their memory */
 	struct dp_routes *routes;
 	struct dp_reclaim *reclaim;
 
 	/* control only */
-	uint64_t ifaces_used; /* bit per id: not yet freed, its counters may still be written */
-	uint16_t iface_last;  /* id given last; the next one is searched after it */
+	uint16_t iface_last; /* id given last; the next one is searched after it */
 
 	/* a bit per worker that shares work out: it writes, on and off; those with nothing to do
 	 * read */

@@ -12,6 +12,7 @@
 #include "dataplane/peer.h"
 #include "dataplane/reclaim.h"
 #include "dataplane/route.h"
+#include "dataplane/tries.h"
 #include "tests/unit/dataplane/rcu.h"
 #include "tests/unit/unit.h"
 
@@ -409,14 +410,14 @@ static void churn_look(const struct dp_allowed *a, const struct oracle *o, int f
 {
 	unsigned int n = 1 + (unsigned int)(unit_random(seed) % DP_BATCH_MAX);
 	uint8_t addrs[DP_BATCH_MAX][16];
-	const uint8_t *at[DP_BATCH_MAX];
 	struct dp_peer *found[DP_BATCH_MAX];
+	struct dp_keys keys = {.v6 = 0};
 
 	for (unsigned int i = 0; i < n; i++) {
 		random_addr(seed, family == AF_INET ? 4 : 16, addrs[i]);
-		at[i] = addrs[i];
+		dp_keys_put(&keys, i, family, addrs[i]);
 	}
-	dp_allowed_lookup_bulk(a, family, at, found, n);
+	dp_allowed_lookup_bulk(a, &keys, dp_mask_of(n), found);
 	for (unsigned int i = 0; i < n; i++) {
 		struct dp_peer *expected = oracle_lookup(o, addrs[i]);
 
@@ -550,8 +551,12 @@ static void routes(void **state)
 	};
 	struct test_rcu rcu = test_rcu_new(1);
 	struct dp_routes *r = dp_routes_new(rcu.reclaim);
-	const struct dp_route *found[2];
-	const uint8_t *addrs[2] = {(const uint8_t[]){10, 1, 9, 9}, (const uint8_t[]){11, 0, 0, 1}};
+	static const struct dp_route untouched;
+	const struct dp_route *found[4] = {NULL, NULL, &untouched, NULL};
+	const uint8_t *addrs[4] = {(const uint8_t[]){10, 1, 9, 9},
+				   (const uint8_t[16]){0x20, 1, 0x0d, 0xb8, 1},
+				   (const uint8_t[]){10, 1, 2, 3}, (const uint8_t[]){11, 0, 0, 1}};
+	struct dp_keys keys = {.v6 = 0};
 	unsigned int n = 0;
 	uint8_t addr[16], len;
 
@@ -567,9 +572,13 @@ static void routes(void **state)
 			assert_int_equal(dp_routes_lookup(r, family, addr)->port_id, route.port_id);
 		}
 	}
-	dp_routes_lookup_bulk(r, AF_INET, addrs, found, 2);
+	for (unsigned int i = 0; i < 4; i++)
+		dp_keys_put(&keys, i, i == 1 ? AF_INET6 : AF_INET, addrs[i]);
+	dp_routes_lookup_bulk(r, &keys, 0xb, found);
 	assert_int_equal(found[0]->port_id, 103);
-	assert_int_equal(found[1]->port_id, 101);
+	assert_int_equal(found[1]->port_id, 106);
+	assert_ptr_equal(found[2], &untouched);
+	assert_int_equal(found[3]->port_id, 101);
 	dp_routes_list(r, count_routes, &n);
 	assert_int_equal(n, 3);
 	parse("10.1.0.0/16", addr, &len);

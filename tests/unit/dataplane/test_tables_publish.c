@@ -10,6 +10,7 @@
 
 #include "dataplane/allowed.h"
 #include "dataplane/locals.h"
+#include "dataplane/outs.h"
 #include "dataplane/session.h"
 #include "dataplane/sessions.h"
 #include "tests/unit/dataplane/whole.h"
@@ -177,6 +178,42 @@ static void peer_retired(void **state)
 	dp_free(dp);
 }
 
+/* What sealing reads of a way out is on one line, on two with IPv6; each block is whole lines. */
+static void ways_out(void **state)
+{
+	static const struct {
+		uint8_t header_bytes, l3_off;
+		uint16_t mtu, payload_max;
+		size_t bytes;
+	} rows[] = {
+		{42, 14, 1500, 1472, 128}, {46, 18, 1500, 1472, 128}, {62, 14, 1500, 1452, 192},
+		{66, 18, 9000, 8952, 192}, {42, 14, 20, 0, 128},
+	};
+	struct dp *dp = whole_new(1);
+	struct dp_iface *wg = dp_publish_iface(dp, "wg0", 1420);
+	struct dp_peer *peer = dp_publish_peer(dp, wg, NULL);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct dp_out out = {.header_bytes = rows[i].header_bytes,
+				     .l3_off = rows[i].l3_off,
+				     .mtu = rows[i].mtu};
+		const struct dp_out *published;
+
+		memset(out.header, (int)i + 1, out.header_bytes);
+		assert_int_equal(dp_publish_out(dp, peer, &out), 0);
+		published = atomic_load(&peer->out);
+		assert_int_equal((uintptr_t)published % 64, 0);
+		assert_int_equal(published->payload_max, rows[i].payload_max);
+		assert_memory_equal(published->header, out.header, out.header_bytes);
+		/* The one before is not counted any more. */
+		assert_int_equal(dp_outs_bytes(dp->outs), rows[i].bytes);
+	}
+	dp_retire_peer(dp, peer, NULL, NULL);
+	assert_int_equal(dp_outs_bytes(dp->outs), 0);
+	dp_free(dp);
+}
+
 /* ---- sessions ---- */
 
 static struct dp_session *publish(struct dp *dp, struct dp_peer *peer, uint32_t index)
@@ -200,7 +237,8 @@ static void session_sums(void **state)
 	rte_rcu_qsbr_thread_online(dp->rcu, 0);
 	dp_publish_current(peer, s);
 	assert_ptr_equal(dp_sessions_lookup(dp->sessions, wg, 5), s);
-	s->tx_bytes = 100;
+	dp_session_sent(s, 1, 60);
+	dp_session_sent(s, 0, 40);
 	s->send_counter = 2;
 	s->rx_bytes = 50;
 	s->rx_packets = 1;
@@ -211,7 +249,7 @@ static void session_sums(void **state)
 	assert_int_equal(peer->rx_packets, 1);
 	/* A worker still has it in its hands. */
 	assert_int_equal(dp_reclaim_poll(dp->reclaim), 1);
-	s->tx_bytes = 132;
+	dp_session_sent(s, 1, 32);
 	s->send_counter = 3;
 	s->rx_bytes = 90;
 	s->rx_packets = 2;
@@ -419,8 +457,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(settings_refused), cmocka_unit_test(buffers),
 		cmocka_unit_test(references),	    cmocka_unit_test(peer_retired),
-		cmocka_unit_test(session_sums),	    cmocka_unit_test(interfaces),
-		cmocka_unit_test(locals),	    cmocka_unit_test(seen_by_worker),
+		cmocka_unit_test(ways_out),	    cmocka_unit_test(session_sums),
+		cmocka_unit_test(interfaces),	    cmocka_unit_test(locals),
+		cmocka_unit_test(seen_by_worker),
 	};
 
 	test_eal_start();

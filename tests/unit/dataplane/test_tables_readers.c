@@ -14,6 +14,7 @@
 #include "dataplane/peers.h"
 #include "dataplane/session.h"
 #include "dataplane/sessions.h"
+#include "dataplane/tries.h"
 #include "tests/unit/dataplane/rcu.h"
 #include "tests/unit/unit.h"
 
@@ -112,12 +113,12 @@ static const uint8_t moved[] = {10, 1, 2, 0}, inside[] = {10, 1, 2, 3};
 /* All of them are a's or b's at any time. */
 static bool read_allowed(void)
 {
-	const uint8_t *addrs[DP_BATCH_MAX];
 	struct dp_peer *found[DP_BATCH_MAX], *one;
+	struct dp_keys keys = {.v6 = 0};
 
 	for (unsigned int i = 0; i < DP_BATCH_MAX; i++)
-		addrs[i] = inside;
-	dp_allowed_lookup_bulk(t.allowed, AF_INET, addrs, found, DP_BATCH_MAX);
+		dp_keys_put(&keys, i, AF_INET, inside);
+	dp_allowed_lookup_bulk(t.allowed, &keys, dp_mask_of(DP_BATCH_MAX), found);
 	for (unsigned int i = 0; i < DP_BATCH_MAX; i++) {
 		if (found[i] != &t.a && found[i] != &t.b)
 			return false;

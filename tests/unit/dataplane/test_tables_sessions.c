@@ -36,11 +36,14 @@ static void made(void **state)
 	assert_int_equal(s->remote_index, 9);
 	assert_int_equal(s->birth_ns, 5);
 	assert_int_equal(s->rekey_send_ns, 5 + WG_REKEY_AFTER_NS);
-	assert_int_equal(s->rekey_receive_ns, 5 + WG_REKEY_ON_RECEIVE_NS);
+	assert_int_equal(s->send_until_ns, 5 + WG_REJECT_AFTER_NS);
+	assert_false(dp_session_old_to_receive(s, 4 + WG_REKEY_ON_RECEIVE_NS));
+	assert_true(dp_session_old_to_receive(s, 5 + WG_REKEY_ON_RECEIVE_NS));
 	assert_int_equal(s->send_counter, 0);
 	dp_session_free(s);
 	s = new_session(&peer, 1);
-	assert_true(s->rekey_send_ns == UINT64_MAX && s->rekey_receive_ns == UINT64_MAX);
+	assert_true(s->rekey_send_ns == UINT64_MAX);
+	assert_false(dp_session_old_to_receive(s, 2 * WG_REJECT_AFTER_NS));
 	dp_session_free(s);
 	dp_session_free(NULL);
 }
@@ -201,7 +204,7 @@ struct small {
 	alignas(64) uint8_t bytes[128];
 };
 
-static_assert(offsetof(struct dp_session, remote_index) < sizeof(struct small),
+static_assert(offsetof(struct dp_session, initiator) < sizeof(struct small),
 	      "what a lookup reads is in the first two lines");
 
 static struct {

@@ -528,7 +528,7 @@ static void two_workers_one_session(void **state)
 	assert_int_equal(dp_counted(&p.sessions[1]->send_counter), total);
 	for (size_t i = 0; i < total; i++)
 		assert_int_equal(seen[i], 1);
-	assert_int_equal(dp_counted(&p.sessions[1]->tx_bytes), total * (32 + 64));
+	assert_int_equal(dp_session_sent_bytes(p.sessions[1]), total * (32 + 64));
 	free(seen);
 	path_close(&p);
 }

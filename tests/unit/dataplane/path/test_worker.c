@@ -32,7 +32,7 @@ static void open_now(struct path *p, uint16_t n_workers)
 
 		s->birth_ns = (uint64_t)ts.tv_sec * WG_NS_PER_S;
 		s->rekey_send_ns = s->birth_ns + WG_REKEY_AFTER_NS;
-		s->rekey_receive_ns = s->birth_ns + WG_REKEY_ON_RECEIVE_NS;
+		s->send_until_ns = s->birth_ns + WG_REJECT_AFTER_NS;
 	}
 }
 
