@@ -1,7 +1,7 @@
 /*
  * Drives the tester of wgdp-bench rfc2544 (bench/lab/tester.h) for lab.py: opens it, runs trials,
- * prints a line of JSON for each. Options as KEY=VALUE; "config=wgdp|wg|linux|vpp|key" prints that and
- * ends. Not the program for users: that is wgdp-bench.
+ * prints a line of JSON for each. Options as KEY=VALUE; "config=wgdp|wg|linux|vpp|key" prints that
+ * and ends. Not the program for users: that is wgdp-bench.
  */
 #include <errno.h>
 #include <signal.h>
