@@ -114,8 +114,7 @@ def machines(parts):
 
 
 def medium(part, run):
-    return part.whole.get("medium", {}).get("text") or run.get("medium", "") if part \
-        else run.get("medium", "")
+    return part and part.medium or run.get("medium", "")
 
 
 def run_rows(parts, runs):
@@ -129,6 +128,8 @@ def run_rows(parts, runs):
             state = f'<span class="partial">failed: {text(run["failed"])}</span>'
         elif part is None:
             state = '<span class="partial">nothing measured</span>'
+        elif run.get("cut"):
+            state = f'<span class="partial">partial: {text(run["cut"])}</span>'
         elif part.partial:
             state = '<span class="partial">partial: stopped early</span>'
         else:

@@ -8,7 +8,7 @@ import time
 
 PAGE_SHARE, PAGE_SECONDS = 0.05, 10     # of all, and at most: for plots and the page
 OVER = 1.25                             # times what was planned a part may take until it is ended
-OVER_SECONDS = 10
+OVER_SECONDS = 3
 
 
 def for_parts(seconds):

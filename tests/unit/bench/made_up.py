@@ -73,12 +73,19 @@ def latencies(p50):
             "p99_9": 4 * p50, "p99_99": 5 * p50, "p99_999": 6 * p50, "max": 7 * p50}
 
 
-def rfc2544():
-    entry = {"way": "encrypt", "size": 64, "percent": 50, "pps": 1000, "valid": True,
-             "latency": latencies(20000)}
-    return {"bench": "rfc2544", "machine": MACHINE, "partial": True,
-            "medium": {"kind": "linux", "text": "veth <here>"},
-            "settings": {"sizes": [64]}, "trials": [], "results": {"latency": [entry]}}
+def rfc2544(text="veth <here>", partial=True):
+    loads = [{"way": "encrypt", "size": size, "percent": 50, "pps": 1000, "valid": True,
+              "latency": latencies(20000)} for size in (64, "imix")]
+    rates = [{"way": "encrypt", "size": size, "goal": goal, "pps": pps, "lower": pps,
+              "upper": 1.1 * pps, "ended": ended}
+             for size, goal, pps, ended in ((64, "NDR", 100000, "width"),
+                                            (64, "PDR", 123000, "width"),
+                                            ("imix", "NDR", 0, "min"),
+                                            ("imix", "PDR", 50000, "tester"))]
+    return {"bench": "rfc2544", "machine": MACHINE, "partial": partial,
+            "medium": {"kind": "linux", "text": text},
+            "settings": {"sizes": [64, "imix"]}, "trials": [],
+            "results": {"throughput": rates, "latency": loads}}
 
 
 def peers():
