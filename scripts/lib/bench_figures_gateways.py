@@ -3,8 +3,9 @@ each is a function from {name: Part}."""
 from lib.bench_data import in_order
 from lib.bench_figure import Figure, Point, drop_empty, first
 
-PERCENTILES = {"p50": "50", "p90": "90", "p99": "99", "p99_9": "99.9", "p99_99": "99.99",
-               "p99_999": "99.999"}
+# Name, and so many packets there are for one that takes longer.
+PERCENTILES = {"p50": ("50", 2), "p90": ("90", 10), "p99": ("99", 100), "p99_9": ("99.9", 1e3),
+               "p99_99": ("99.99", 1e4), "p99_999": ("99.999", 1e5)}
 
 
 # ---- rfc2544, of as many parts as there are: over other media, or other gateways
@@ -82,12 +83,18 @@ def latencies_peers(parts):
     return lines
 
 
+def percentiles(latency, scale):
+    """Those that there are packets enough for: the others would be the greatest latency."""
+    return [Point(latency[name] * scale)
+            if name in latency and latency.get("n", packets) >= packets else None
+            for name, (_, packets) in PERCENTILES.items()]
+
+
 def latency_figure(name, title, caption, lines):
-    series = [(label, [Point(values[p] * scale) if p in values else None for p in PERCENTILES])
-              for label, values, scale in lines]
-    series = drop_empty(series)
+    series = drop_empty([(label, percentiles(latency, scale)) for label, latency, scale in lines])
     return Figure(name, title, caption, "lines", "percentile of packets", "latency (µs)",
-                  list(PERCENTILES.values()), series, logarithmic=True) if series else None
+                  [text for text, _ in PERCENTILES.values()], series,
+                  logarithmic=True) if series else None
 
 
 def latency_peers(parts):
