@@ -242,7 +242,9 @@ def run(args):
         lab.report()
     if args.keep and lab.gateways:
         lab.stay()
-    return 1 if lab.turns.failures else 0
+    if not lab.results.samples:
+        say("lab.py: nothing was measured")
+    return 1 if lab.turns.failures or not lab.results.samples else 0
 
 
 def main(argv=None):

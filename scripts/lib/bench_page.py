@@ -117,6 +117,20 @@ def medium(part, run):
     return part and part.medium or run.get("medium", "")
 
 
+def turns(part):
+    """Of lab.py: what had no time, and what luck."""
+    notes = []
+    for left_out in part.whole.get("not_run", []):
+        first, last = left_out["rounds"]
+        who = f", {left_out['gateway']}" if left_out["gateway"] else ""
+        rounds = f"round {first}" if first == last else f"rounds {first} to {last}"
+        notes.append(f"{left_out['what']}, {rounds}{who}: left out, {left_out['reason']}")
+    notes += [f"{what}: {len(part.whole[key])}"
+              for key, what in (("repeats", "turns tried twice"), ("failures", "turns lost"))
+              if part.whole.get(key)]
+    return "".join(f"<br>{text(note)}" for note in notes)
+
+
 def run_rows(parts, runs):
     """Parts that nobody has noted a run of were put there by hand."""
     noted = {run["name"] for run in runs}
@@ -134,6 +148,8 @@ def run_rows(parts, runs):
             state = '<span class="partial">partial: stopped early</span>'
         else:
             state = "complete"
+        if part:
+            state += turns(part)
         what = f'<code>{text(run["command"])}</code>' if run.get("command") else ""
         yield (text(run["name"]), what, text(medium(part, run)),
                text(part.machine.get("time", "") if part else ""), state)

@@ -34,13 +34,13 @@ class Turns:
         for number in range(1, self.rounds + 1):
             begin, left = self.now(), self.left()
             if longest > left:
-                self._leave_out(what, number, f"a round takes {longest:.0f} s, and of the time "
-                                f"{max(left, 0):.0f} s are left")
-                continue
+                self._leave_out(what, number, self.rounds, f"a round takes {longest:.0f} s, and of "
+                                f"the time {max(left, 0):.0f} s are left")
+                return
             start = (number - 1) % max(len(self.gateways), 1)
             for name in self.gateways[start:] + self.gateways[:start]:
                 if self.left() <= 0:
-                    self._leave_out(what, number, "no time is left", name)
+                    self._leave_out(what, number, number, "no time is left", name)
                     continue
                 self.say(f"{what}, round {number} of {self.rounds}, {name}:", end="")
                 self._turn(what, number, name, turn)
@@ -68,7 +68,7 @@ class Turns:
         if self.left() > 0:
             return False
         self.say()
-        self._leave_out(what, number, f"its time was up: {failure}", name)
+        self._leave_out(what, number, number, f"its time was up: {failure}", name)
         return True
 
     @staticmethod
@@ -83,8 +83,10 @@ class Turns:
             self.gateways.remove(name)
             self.say(f" {name} has no more.", end="")
 
-    def _leave_out(self, what, number, reason, name=None):
-        """A whole round, or one gateway's turn in it."""
-        self.not_run.append({"what": what, "round": number, "gateway": name, "reason": reason})
-        self.say(f"{what}, round {number} of {self.rounds}{', ' + name if name else ''}: "
+    def _leave_out(self, what, first, last, reason, name=None):
+        """Whole rounds, or one gateway's turn in one."""
+        self.not_run.append({"what": what, "rounds": [first, last], "gateway": name,
+                             "reason": reason})
+        rounds = f"round {first}" if first == last else f"rounds {first} to {last}"
+        self.say(f"{what}, {rounds} of {self.rounds}{', ' + name if name else ''}: "
                  f"left out, {reason}")

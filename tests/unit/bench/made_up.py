@@ -90,7 +90,10 @@ def rfc2544(text="veth <here>", partial=True):
 
 def peers():
     return {"bench": "peers", "machine": {"cpu": "Made <Up> & Co", "kernel": "6.1"},
-            "partial": False, "settings": {"sizes": [64]},
+            "partial": False, "settings": {"sizes": [64]}, "failures": [],
+            "repeats": [{"what": "greatest rate", "gateway": "other", "round": 1, "error": "why"}],
+            "not_run": [{"what": "greatest rate", "rounds": [3, 9], "gateway": None,
+                         "reason": "a round takes <long>"}],
             "results": [result(f"pps-per-cpu-second/64/{name}", "packets/CPU-s", pps)
                         for name, pps in (("wgdp", 500000), ("other", 100000))],
             "samples": [{"kind": "common", "gateway": name, "size": 64, "round": number,

@@ -91,6 +91,8 @@ def of_stored_results():
     assert page.ids >= set(PLOTS), page.ids
     for words in ("Made <Up> & Co", "DPDK 22.11", "veth <here>", "Partial", "2.000 GHz"):
         assert words in page.text, words
+    assert "rounds 3 to 9: left out, a round takes <long>" in page.text, page.text
+    assert "turns tried twice: 1" in page.text and "turns lost" not in page.text, page.text
     # 200 cycles of 2 GHz; 20 us.
     assert "10.0" in page.text and "20.0" in page.text, page.text
 
