@@ -38,7 +38,8 @@ def read_result(part, entry):
 
 
 def rfc2544_results(found):
-    """(name, unit, values) of the methods that a report runs; each was found once, of many trials."""
+    """(name, unit, values) of the methods that a report runs: each was found once, of many
+    trials."""
     for entry in found.get("throughput", []):
         yield f"throughput/{entry['way']}/{entry['size']}/{entry['goal']}", "packets/s", \
             [entry["pps"]]

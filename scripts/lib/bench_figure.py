@@ -1,4 +1,4 @@
-"""What a figure of a report is, whoever makes it (bench_figures.py) and draws it (bench_plots.py)."""
+"""What a figure of a report is: made by bench_figures.py, drawn by bench_plots.py."""
 import dataclasses
 
 

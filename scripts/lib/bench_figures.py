@@ -202,7 +202,8 @@ def refusals(parts):
 
 
 ALL = (throughput, stages, backends, scaling_many, scaling_one, gateways.rfc2544,
-       gateways.latencies, gateways.peers, gateways.latency_peers, handshakes, refusals, lookup, crypto)
+       gateways.latencies, gateways.peers, gateways.latency_peers, handshakes, refusals, lookup,
+       crypto)
 
 
 def figures(parts):

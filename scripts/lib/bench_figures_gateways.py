@@ -1,5 +1,5 @@
-"""The figures of whole gateways: what wgdp-bench rfc2544 has found, and lab.py. As in bench_figures.py,
-each is a function from {name: Part}."""
+"""The figures of whole gateways: what wgdp-bench rfc2544 has found, and lab.py. As in
+bench_figures.py, each is a function from {name: Part}."""
 from lib.bench_data import in_order
 from lib.bench_figure import Figure, Point, drop_empty, first
 

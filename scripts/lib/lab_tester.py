@@ -15,7 +15,7 @@ SLOW_START_SECONDS = 60         # for ports, handshakes, and a machine that is b
 SEARCH_SECONDS = 600            # far more than any search takes
 FEW_PPS, FEW_SECONDS = 100, 0.05
 TESTER_IS_LIMIT = ("max", "tester")     # how a search ends that has not found the gateway's
-DISTURBED_SHARE = 0.5           # of the rate that it held before a search, less than which is chance
+DISTURBED_SHARE = 0.5           # of the rate that it held before a search; less is chance
 # Rounds repeat trials, and the noise of such a machine is wider than that.
 SEARCH = ["--method", "throughput", "--width", "2", "--repeat", "1"]
 

@@ -1,5 +1,5 @@
-"""Whose turn it is in a run of lab.py: rounds, a second try of a turn that fails, and a time that is
-kept to. What is done in a turn it does not know.
+"""Whose turn it is in a run of lab.py: rounds, a second try of a turn that fails, and a time that
+is kept to. What is done in a turn it does not know.
 
 Of a limited time each phase gets a share. A round that would not end within it (it takes as long as
 the longest so far) is not begun, nor a turn after it; what was not done is noted with the reason.

@@ -34,7 +34,7 @@ static int config_kind(const char *text)
 {
 	static const char *const kinds[] = {"wgdp", "wg", "linux", "vpp", "key"};
 
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 5; i++)
 		if (strcmp(kinds[i], text) == 0)
 			return i;
 	return -1;

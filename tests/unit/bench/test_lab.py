@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""How scripts/bench.py and scripts/lab.py keep to a time, and what they do about turns that fail: with
-parts, gateways and a clock that are made up."""
+"""How scripts/bench.py and scripts/lab.py keep to a time, and what they do about turns that fail:
+with parts, gateways and a clock that are made up."""
 import os
 import subprocess
 import sys
