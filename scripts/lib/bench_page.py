@@ -145,7 +145,9 @@ def run_rows(parts, runs):
         elif run.get("cut"):
             state = f'<span class="partial">partial: {text(run["cut"])}</span>'
         elif part.partial:
-            state = '<span class="partial">partial: stopped early</span>'
+            why = part.whole.get("error", "interrupted")
+            why = "stopped early" if why == "interrupted" else why
+            state = f'<span class="partial">partial: {text(why)}</span>'
         else:
             state = "complete"
         if part:

@@ -85,6 +85,7 @@ def rfc2544(text="veth <here>", partial=True):
     return {"bench": "rfc2544", "machine": MACHINE, "partial": partial,
             "medium": {"kind": "linux", "text": text},
             "settings": {"sizes": [64, "imix"]}, "trials": [],
+            **({"error": "the link <went>"} if partial else {}),
             "results": {"throughput": rates, "latency": loads}}
 
 

@@ -89,7 +89,8 @@ def of_stored_results():
     bench("--page", "--out", out)
     page = page_of(out)
     assert page.ids >= set(PLOTS), page.ids
-    for words in ("Made <Up> & Co", "DPDK 22.11", "veth <here>", "Partial", "2.000 GHz"):
+    for words in ("Made <Up> & Co", "DPDK 22.11", "veth <here>", "Partial", "2.000 GHz",
+                  "partial: the link <went>"):
         assert words in page.text, words
     assert "rounds 3 to 9: left out, a round takes <long>" in page.text, page.text
     assert "turns tried twice: 1" in page.text and "turns lost" not in page.text, page.text
