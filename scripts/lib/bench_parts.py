@@ -33,13 +33,16 @@ class Context:
         return self.known
 
     def _ask(self):
-        try:
-            said = subprocess.run([self.program, "--help"], capture_output=True, text=True,
-                                  check=False).stdout
-        except OSError:
-            return []
-        return [line.split()[0] for line in said.splitlines()
+        return [line.split()[0] for line in self.help().splitlines()
                 if line.startswith("  ") and not line.startswith("   ") and line.split()]
+
+    def help(self, *command):
+        """What wgdp-bench says of itself, or of a command; nothing if it is not there."""
+        try:
+            return subprocess.run([self.program, *command, "--help"], capture_output=True,
+                                  text=True, check=False).stdout
+        except OSError:
+            return ""
 
 
 def shell_line(argv):
@@ -83,7 +86,7 @@ class Workers(Command):
 
 class Rfc2544(Command):
     """wgdp-bench rfc2544: throughput and latency by size. How long the whole takes follows from how
-    long a trial does; the gateway is the tester's own, in one process with it."""
+    long a trial does. Arguments say against which gateway."""
     SIZES = ("64", "imix", "1420")
     TRIALS = 66                 # of full length take as long as all that a size does
     TRIAL_SECONDS_LEAST = 0.1
@@ -94,12 +97,22 @@ class Rfc2544(Command):
         return ["--json", "--way", "both", "--size", ",".join(self.SIZES), "--width", "2",
                 "--trial-seconds", f"{max(trial, self.TRIAL_SECONDS_LEAST):.3g}"]
 
+    def why_not(self, context):
+        reason = super().why_not(context)
+        if reason:
+            return reason
+        missing = [name for name in self.arguments
+                   if name not in context.help(self.command).split()]
+        if missing:
+            return f"this wgdp-bench rfc2544 has no {missing[0]}"
+        return None if context.cpus > 1 else "there is one CPU only, for tester and gateway"
+
     def argv(self, context):
         return [context.program, self.command, *self.arguments, *self.options(context)]
 
 
 class Rfc2544Processes(Rfc2544):
-    """The same, with wgdp as the gateway in a process of its own."""
+    """With wgdp as the gateway, in a process of its own."""
     script = "lab_rfc2544.py"
 
     def why_not(self, context):
@@ -135,13 +148,14 @@ class Peers:
 
 # Shares of the time: of about 100 in all.
 PARTS = (
-    Command("path", "the packet path by stages", 18, "path"),
-    Workers("workers", "whole workers together", 12, "path"),
-    Command("handshakes", "handshakes and refusals", 6, "handshakes"),
-    Command("crypto", "ciphers and hashes beside other libraries", 9, "crypto"),
-    Command("lookup", "lookups beside DPDK's tables", 5, "lookup",
+    Command("path", "the packet path by stages", 16, "path"),
+    Workers("workers", "whole workers together", 11, "path"),
+    Command("handshakes", "handshakes and refusals", 5, "handshakes"),
+    Command("crypto", "ciphers and hashes beside other libraries", 8, "crypto"),
+    Command("lookup", "lookups beside DPDK's tables", 4, "lookup",
             "--filter", "v?/hosts-1*k/[hmz]*/*", around=20),
-    Rfc2544Processes("rfc2544", "throughput and latency of a whole gateway", 15, "rfc2544",
+    Rfc2544("rfc2544-memory", "throughput and latency of a worker", 12, "rfc2544", "--one-process"),
+    Rfc2544Processes("rfc2544", "throughput and latency of a whole gateway", 12, "rfc2544",
                      medium="two processes on this machine, shared memory between them: no NIC",
                      around=4),
     Peers(),

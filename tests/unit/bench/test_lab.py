@@ -4,6 +4,7 @@ with parts, gateways and a clock that are made up."""
 import os
 import subprocess
 import sys
+import tempfile
 
 import made_up
 from bench import TIMEOUT_S, go
@@ -93,12 +94,24 @@ def trials_fit():
     argv = part.argv(context)
     assert float(argv[argv.index("--trial-seconds") + 1]) == 1, argv
     assert "--seconds" not in argv and argv[0] == "/scripts/lab_rfc2544.py", argv
-    memory = bench_parts.Rfc2544("memory", "", 1, "rfc2544", "--ports", "memory")
+    memory = next(p for p in bench_parts.PARTS if p.name == "rfc2544-memory")
     argv = memory.argv(context)
-    assert argv[:4] == ["/build/bench/wgdp-bench", "rfc2544", "--ports", "memory"], argv
-    assert memory.options(context) == part.options(context)
+    assert argv[:3] == ["/build/bench/wgdp-bench", "rfc2544", "--one-process"], argv
+    assert argv[3:] == part.options(context), argv
     peers = bench_parts.PARTS[-1].argv(context)
     assert peers[peers.index("--budget") + 1] == "198", peers
+
+
+def older_programs():
+    """Which have less than a part needs."""
+    memory = next(p for p in bench_parts.PARTS if p.name == "rfc2544-memory")
+    for commands, text in ((("path",), "has no rfc2544"),
+                           (("path", "rfc2544"), "rfc2544 has no --one-process")):
+        with tempfile.TemporaryDirectory() as build:
+            made_up.program(build, commands)
+            reason = memory.why_not(bench_parts.Context(build, "/scripts", 198))
+            assert text in reason, reason
+    assert "is not there" in memory.why_not(bench_parts.Context("/nowhere", "/scripts", 198))
 
 
 # ---- turns
@@ -238,5 +251,5 @@ def refusals():
 
 
 go([ten_minutes, time_is_kept_to, short_reports, time_of_what_cannot_run, trials_fit,
-    rounds_without_a_limit, rounds_that_fit, not_even_a_round, cut_off, a_turn_fails_once,
-    a_turn_fails_twice, searched_once, searched_again, refusals])
+    older_programs, rounds_without_a_limit, rounds_that_fit, not_even_a_round, cut_off,
+    a_turn_fails_once, a_turn_fails_twice, searched_once, searched_again, refusals])

@@ -107,8 +107,8 @@ def whole_gateways():
     bench("--page", "--out", out)
     page = page_of(out)
     for words in ("rfc2544, encrypt, PDR", "rfc2544-memory, encrypt, PDR", "123",
-                  "rfc2544: veth <here>. rfc2544-memory: one <process>.",
-                  "may do more: rfc2544 imix PDR, rfc2544-memory imix PDR."):
+                  "rfc2544-memory: one <process>. rfc2544: veth <here>.",
+                  "may do more: rfc2544-memory imix PDR, rfc2544 imix PDR."):
         assert words in page.text, words
     assert page.ids == {"how", "rfc2544", *(f"latency-{part}-{size}" for size in (64, "imix")
                                             for part in ("rfc2544", "rfc2544-memory"))}, page.ids
