@@ -18,7 +18,8 @@ import time
 SOURCE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(SOURCE, "scripts"))
 
-from lib import bench_data, bench_figures, bench_page, bench_parts, bench_plots  # noqa: E402
+from lib import (bench_data, bench_figures, bench_page, bench_parts, bench_plots,  # noqa: E402
+                 bench_time)
 
 RUNS = "run.json"       # what was run, and how that went
 STOP_SECONDS = 60       # for a part to write what it has
@@ -64,47 +65,61 @@ def terminate(number, frame):
     raise Terminated
 
 
-def wait(child):
-    """True: was stopped, and has had time to write what it had."""
+def wait(child, limit):
+    """What ended it before its time: "stopped" or "limit", or None. It has had time to write what
+    it had."""
     try:
-        child.wait()
-        return False
+        child.wait(limit)
+        return None
+    except subprocess.TimeoutExpired:
+        why = "limit"
+        say(f"      not done after {limit:.0f} s: writing what there is")
     except Terminated:
-        child.send_signal(signal.SIGINT)
+        why = "stopped"
     except KeyboardInterrupt:
-        pass
-    say("\nstopping: writing what there is (Ctrl-C again: at once)")
+        return wait_stopped(child)
+    child.send_signal(signal.SIGINT)
+    return wait_stopped(child, why)
+
+
+def wait_stopped(child, why="stopped"):
+    if why == "stopped":
+        say("\nstopping: writing what there is (Ctrl-C again: at once)")
     try:
         child.wait(STOP_SECONDS)
-    except (KeyboardInterrupt, subprocess.TimeoutExpired):
+    except subprocess.TimeoutExpired:
         child.kill()
         child.wait()
-    return True
+    except KeyboardInterrupt:
+        why = "stopped"
+        child.kill()
+        child.wait()
+    return why
 
 
 def measure(part, context, out):
     """(what is noted of it, whether it was stopped). Its JSON is there if it has printed one."""
     run = {"name": part.name, "medium": part.medium}
     path = os.path.join(out, f"{part.name}.json")
-    reason = part.why_not(context)
-    if reason:
-        return {**run, "left_out": reason}, False
     context.file = path + ".new"
     argv = part.argv(context)
+    limit = bench_time.limit(part, context.seconds)
     begin = time.monotonic()
     with open(context.file, "w", encoding="utf-8") as f:
         child = subprocess.Popen(argv, stdout=f if part.prints_json else sys.stderr)
-        stopped = wait(child)
+        ended = wait(child, limit)
     run.update(command=bench_parts.shell_line(argv), status=child.returncode,
-               seconds=round(time.monotonic() - begin, 1))
+               planned_seconds=context.seconds, seconds=round(time.monotonic() - begin, 1))
+    if ended == "limit":
+        run["cut"] = f"not done after {limit:.0f} s"
     try:
         bench_data.read_part(part.name, context.file)
         os.replace(context.file, path)
     except bench_data.Unreadable:
         os.remove(context.file)
-        if not stopped:
+        if ended != "stopped":
             run["failed"] = f"exit status {child.returncode}, and no results"
-    return run, stopped
+    return run, ended == "stopped"
 
 
 def measure_all(args, runs):
@@ -116,11 +131,18 @@ def measure_all(args, runs):
         path = os.path.join(args.out, f"{part.name}.json")
         if os.path.exists(path):
             os.remove(path)
-    shares = sum(part.share for part in chosen if not part.why_not(context))
+    plan = bench_time.Plan(chosen, {p.name: p.why_not(context) for p in chosen}, args.minutes)
     for number, part in enumerate(chosen, 1):
-        context.seconds = max(1, round(60 * args.minutes * part.share / max(shares, part.share)))
-        say(f"[{number}/{len(chosen)}] {part.name}: {part.what}, about {context.seconds} s")
-        runs[part.name], stopped = measure(part, context, args.out)
+        left = plan.left()
+        context.seconds, reason = plan.next(part)
+        stopped = False
+        say(f"[{number}/{len(chosen)}] {part.name}: {part.what}" + (
+            "" if reason else f", about {context.seconds + part.around} s of "
+                              f"{bench_time.clock(left)} left"))
+        if reason:
+            runs[part.name] = {"name": part.name, "medium": part.medium, "left_out": reason}
+        else:
+            runs[part.name], stopped = measure(part, context, args.out)
         for key in ("left_out", "failed"):
             if key in runs[part.name]:
                 say(f"      {key.replace('_', ' ')}: {runs[part.name][key]}")

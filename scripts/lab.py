@@ -17,18 +17,17 @@ import os
 import platform
 import signal
 import sys
-import tempfile
 
 SOURCE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(SOURCE, "scripts"))
 
-from lib import lab_cpu, lab_gateways, lab_network, lab_results, lab_tester, process  # noqa: E402
+from lib import (lab_cpu, lab_gateways, lab_place, lab_results, lab_tester,  # noqa: E402
+                 lab_turns, process)
 
-FAILURES_MAX = 2        # turns of a gateway: then there is more wrong than noise
 BUSY_SHARE = 0.1        # of a CPU, from which on others disturb
 COMMON_SHARE = 0.5      # of the slowest gateway's greatest rate: the rate of the latency runs
+SEARCH_SHARE = 0.65     # of a limited time: the rest is for the runs at given rates
 STDOUT = "/dev/stdout"
-PROGRAMS = ["ip", "ethtool", "nsenter", "unshare", "mount", "taskset", "wg"]
 
 
 def say(text="", end="\n"):
@@ -65,6 +64,9 @@ def parse(argv):
                         help="the loss goal (default: 0.5; 0 is rarely met on a shared machine)")
     parser.add_argument("--rate", type=count, metavar="PPS",
                         help="no search: all of them at this rate only")
+    parser.add_argument("--budget", type=count, metavar="SECONDS",
+                        help="for all of it: rounds that do not fit are left out (default: as long "
+                             "as it takes)")
     parser.add_argument("--json", metavar="FILE", help="everything that was measured, with every "
                         "sample; to standard output, the table goes to standard error")
     parser.add_argument("--keep", action="store_true",
@@ -80,44 +82,6 @@ def parse(argv):
     return args
 
 
-def why_not(args):
-    """None, or why nothing can be measured here."""
-    if os.geteuid() != 0:
-        return "needs root, for network namespaces: sudo scripts/lab.py"
-    path = os.environ["PATH"].split(":")
-    missing = [name for name in PROGRAMS
-               if not any(os.access(os.path.join(d, name), os.X_OK) for d in path)]
-    if missing:
-        return f"not installed: {', '.join(missing)}; make deps installs it"
-    for program in ("wgdp", "bench/wgdp-bench"):
-        if not os.access(os.path.join(args.build, program), os.X_OK):
-            return f"{os.path.join(args.build, program)} is not there: make builds it"
-    return None
-
-
-class Place:
-    """Where a gateway has its turn: everything is made for it, and removed after it."""
-
-    def __init__(self, lab):
-        self.build, self.tester, self.cpu = lab.args.build, lab.tester, lab.gateway_cpu
-        self.tester_cpu = lab.tester_cpu
-
-    def __enter__(self):
-        self.directory = tempfile.TemporaryDirectory(prefix="wgdp-lab-")
-        self.scratch = self.directory.name
-        try:
-            self.network = lab_network.Network(self.tester_cpu, self.cpu)
-            self.network.__enter__()
-        except BaseException:
-            self.directory.cleanup()
-            raise
-        return self
-
-    def __exit__(self, *exception):
-        self.network.__exit__()
-        self.directory.cleanup()
-
-
 class Lab:
     def __init__(self, args):
         self.args = args
@@ -125,13 +89,21 @@ class Lab:
         self.tester = lab_tester.Tester(args.build, self.tester_cpu, args.peers, args.flows,
                                         args.way, args.seconds)
         self.left_out = self._left_out()
-        self.gateways = [name for name in args.gateways if name not in self.left_out]
-        self.results = lab_results.Results(list(self.gateways), args.sizes)
-        self.failures = []
+        present = [name for name in args.gateways if name not in self.left_out]
+        self.turns = lab_turns.Turns(present, args.rounds, args.budget, say)
+        self.tester.left = self.turns.left
+        self.results = lab_results.Results(present, args.sizes)
         self.partial = True
 
+    @property
+    def gateways(self):
+        return self.turns.gateways
+
+    def place(self):
+        return lab_place.Place(self.args.build, self.tester, self.gateway_cpu)
+
     def _left_out(self):
-        with Place(self) as place:
+        with self.place() as place:
             reasons = {name: lab_gateways.KINDS[name].why_not(place) for name in self.args.gateways}
         return {name: reason for name, reason in reasons.items() if reason}
 
@@ -151,34 +123,26 @@ class Lab:
 
     # ---- turns
 
-    def turns(self, what, turn):
-        """In each round each gateway is started and has its turn: turn(round, gateway). Every
-        round begins with another one."""
-        for number in range(1, self.args.rounds + 1):
-            start = (number - 1) % max(len(self.gateways), 1)
-            for name in self.gateways[start:] + self.gateways[:start]:
-                say(f"{what}, round {number} of {self.args.rounds}, {name}:", end="")
-                try:
-                    with Place(self) as place, lab_gateways.KINDS[name](place) as gateway:
-                        turn(number, gateway)
-                except process.Failed as failure:
-                    self.fail(name, number, failure)
-                say()
-
-    def fail(self, name, number, failure):
-        """One turn is lost; after another one the gateway is left out, and the others go on."""
-        self.failures.append({"gateway": name, "round": number, "error": str(failure)})
-        say(f"\n{failure}\nThis turn is lost.", end="")
-        if sum(lost["gateway"] == name for lost in self.failures) == FAILURES_MAX:
-            self.gateways.remove(name)
-            say(f" {name} has no more.", end="")
+    def phase(self, what, measure, share):
+        """measure(round, gateway), of a gateway that was started for it. A turn counts as a whole:
+        of one that fails there is nothing."""
+        def turn(number, name):
+            before = len(self.results.samples)
+            try:
+                with self.place() as place, lab_gateways.KINDS[name](place) as gateway:
+                    measure(number, gateway)
+            except process.Failed:
+                del self.results.samples[before:]
+                raise
+        self.turns.phase(what, turn, share)
 
     def search(self, number, gateway):
         for size in self.args.sizes:
             found = self.tester.search(gateway, size, self.args.loss)
             self.results.add("search", gateway.name, size, number, **found)
             say(f" {size}: {lab_results.number(found['pps'])}/s"
-                + (" (as much as the tester can)" if found["tester_is_limit"] else ""), end="")
+                + (" (as much as the tester can)" if found["tester_is_limit"] else "")
+                + (f" (searched twice: {found['again']})" if "again" in found else ""), end="")
 
     def hold(self, number, gateway):
         meter = lab_cpu.Meter(gateway.pid, gateway.cpus())
@@ -212,8 +176,8 @@ class Lab:
 
     def measure(self):
         if not self.args.rate:
-            self.turns("greatest rate", self.search)
-        self.turns("at given rates", self.hold)
+            self.phase("greatest rate", self.search, SEARCH_SHARE)
+        self.phase("at given rates", self.hold, 1)
         self.partial = False
 
     # ---- what came of it
@@ -235,17 +199,18 @@ class Lab:
             "bench": "peers", "machine": machine(), "partial": self.partial,
             "settings": {"sizes": args.sizes, "peers": args.peers, "flows": args.flows,
                          "rounds": args.rounds, "seconds": args.seconds, "way": args.way,
-                         "loss_percent": args.loss, "rate": args.rate,
+                         "loss_percent": args.loss, "rate": args.rate, "budget": args.budget,
                          "tester_cpu": self.tester_cpu, "gateway_cpu": self.gateway_cpu},
             "gateways": [{"name": name, "what": kinds[name].what,
                           **({"left_out": self.left_out[name]} if name in self.left_out else
                              {"version": kinds[name].version(args.build)})}
                          for name in args.gateways],
-            "failures": self.failures, "results": rows, "samples": self.results.samples}
+            "failures": self.turns.failures, "repeats": self.turns.repeats,
+            "not_run": self.turns.not_run, "results": rows, "samples": self.results.samples}
 
     def stay(self):
         """The last gateway once more, until Ctrl-C."""
-        with Place(self) as place, lab_gateways.KINDS[self.gateways[-1]](place) as gateway:
+        with self.place() as place, lab_gateways.KINDS[self.gateways[-1]](place) as gateway:
             out, inside = gateway.devices()
             say(f"\n{gateway.name} is up until Ctrl-C. Its namespace, and the tester's:\n"
                 f"  nsenter -t {place.network.gateway.pid} --net --mount\n"
@@ -277,13 +242,15 @@ def run(args):
         lab.report()
     if args.keep and lab.gateways:
         lab.stay()
-    return 1 if lab.failures else 0
+    if not lab.results.samples:
+        say("lab.py: nothing was measured")
+    return 1 if lab.turns.failures or not lab.results.samples else 0
 
 
 def main(argv=None):
     args = parse(argv)
-    os.environ["PATH"] += ":/usr/sbin:/usr/bin:/sbin:/bin"
-    reason = why_not(args)
+    os.environ["PATH"] += ":" + lab_place.SYSTEM_PATH
+    reason = lab_place.why_not(args.build, "scripts/lab.py")
     if reason:
         say(f"lab.py: {reason}")
         return 1

@@ -13,6 +13,7 @@
 #define TOP_TRIES      12
 #define TOP_MARGIN     0.02
 #define TOP_MARGIN_MAX 0.5
+#define TOP_RAISE      1.5
 
 const struct lab_method lab_methods[] = {
 	{"throughput", lab_throughput, "greatest rate without loss (NDR) and with little (PDR)"},
@@ -145,12 +146,45 @@ static double top_wanted(const struct lab_run *r, const char **limit)
 	return LAB_UNKNOWN_PPS;
 }
 
-/* Down from there, until the tester holds the rate: to what it has just sent, and at each try more
- * below that. */
-static int measure_top(struct lab_run *r, const char *limit, double pps)
+static void add_top(struct lab_run *r, double pps, const char *limit)
+{
+	json_t *entry;
+
+	r->found.top = pps;
+	entry = lab_result_add(r);
+	json_object_set_new(entry, "pps", json_real(pps));
+	json_object_set_new(entry, "limit", json_string(limit));
+}
+
+/* From a rate that the tester holds up to the one that is wanted, until it does not: what kept it
+ * from holding more may have been something that is over. */
+static int raise_top(struct lab_run *r, double pps, const char *limit, double wanted)
 {
 	double seconds = lab_search_first_seconds(r->settings.trial_seconds);
-	double margin = TOP_MARGIN;
+	bool holds = true;
+
+	while (holds && pps < wanted) {
+		double next = fmin(TOP_RAISE * pps, wanted);
+		struct lab_trial t = lab_trial_at(r, next, seconds);
+		struct lab_result result;
+		int rc = lab_run_held_trial(r, &t, &result);
+
+		holds = !result.short_of_rate;
+		lab_result_free(&result);
+		if (rc != 0)
+			return rc;
+		pps = holds ? next : pps;
+	}
+	add_top(r, pps, holds ? limit : "tester");
+	return 0;
+}
+
+/* Down from there, until the tester holds the rate: to what it has just sent, and at each try more
+ * below that. */
+static int measure_top(struct lab_run *r, const char *limit, double wanted)
+{
+	double seconds = lab_search_first_seconds(r->settings.trial_seconds);
+	double pps = wanted, margin = TOP_MARGIN;
 
 	for (unsigned int i = 0; i < TOP_TRIES; i++) {
 		struct lab_trial t = lab_trial_at(r, pps, seconds);
@@ -158,19 +192,12 @@ static int measure_top(struct lab_run *r, const char *limit, double pps)
 		int rc = lab_run_trial(r, &t, &result);
 		bool holds = !result.short_of_rate;
 		double held = lab_sum(result.way).held;
-		json_t *entry;
 
 		lab_result_free(&result);
 		if (rc != 0)
 			return rc;
-		if (holds) {
-			r->found.top = pps;
-			entry = lab_result_add(r);
-			json_object_set_new(entry, "pps", json_real(pps));
-			json_object_set_new(entry, "limit", json_string(limit));
-			return 0;
-		}
-		limit = "tester";
+		if (holds)
+			return raise_top(r, pps, limit, wanted);
 		pps *= (1 - margin) * held;
 		margin = fmin(2 * margin, TOP_MARGIN_MAX);
 	}

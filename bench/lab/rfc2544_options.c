@@ -65,9 +65,9 @@ static const struct lab_option options[] = {
 	{"mtu", LAB_U16, AT(tester.tunnel_mtu), 1, UINT16_MAX, "of the tunnel (1420)"},
 	{"seed", LAB_U64, AT(tester.seed), 0, 0, "of all keys (0)"},
 	{"config", LAB_CONFIG_KIND, 0, 0, 0,
-	 "wgdp, wg, linux or key: print what the gateway needs for all this, and end"},
+	 "wgdp, wg, linux, vpp or key: print what the gateway needs for all this, and end"},
 	{"config-outside", LAB_TEXT, AT(config.outside_device), 0, 0,
-	 "DEVICE of the gateway, for --config wgdp"},
+	 "DEVICE of the gateway, for --config wgdp; interface, for vpp"},
 	{"config-inside", LAB_TEXT, AT(config.inside_device), 0, 0, "the same"},
 	{"private-key-file", LAB_TEXT, AT(config.private_key_file), 0, 0,
 	 "FILE on the gateway, for --config wgdp or linux"},
@@ -84,7 +84,7 @@ static bool takes_value(const struct lab_option *o)
 void lab_command_help(void)
 {
 	printf("usage: wgdp-bench rfc2544 --outside DEVICE --inside DEVICE [OPTION...]\n"
-	       "       wgdp-bench rfc2544 --config wgdp|wg|linux|key [OPTION...]\n\n"
+	       "       wgdp-bench rfc2544 --config wgdp|wg|linux|vpp|key [OPTION...]\n\n"
 	       "Offers traffic to a WireGuard gateway on two DPDK ports, as its peers and as a "
 	       "host "
 	       "behind\nit, and measures what comes through. Rates are packets/s of each way. "

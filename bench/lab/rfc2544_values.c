@@ -164,6 +164,7 @@ static bool config_kind(struct lab_command *c, const char *text)
 	} kinds[] = {{"wgdp", LAB_CONFIG_WGDP},
 		     {"wg", LAB_CONFIG_WG},
 		     {"linux", LAB_CONFIG_LINUX},
+		     {"vpp", LAB_CONFIG_VPP},
 		     {"key", LAB_CONFIG_KEY}};
 
 	for (unsigned int i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
@@ -173,7 +174,7 @@ static bool config_kind(struct lab_command *c, const char *text)
 			return true;
 		}
 	}
-	return lab_wrong("--config takes wgdp, wg, linux or key, not \"%s\"", text);
+	return lab_wrong("--config takes wgdp, wg, linux, vpp or key, not \"%s\"", text);
 }
 
 bool lab_option_set(struct lab_command *c, const struct lab_option *o, const char *text)

@@ -262,15 +262,20 @@ static void conclude(const struct lab_search *s, const struct phase *p, int rc,
 int lab_search_goal(struct lab_search *s, double loss, struct lab_found *found)
 {
 	struct phase p = {.loss = loss};
+	double tester_before = 0;
 	int rc = 0;
 
 	*found = (struct lab_found){0};
+	s->tester_pps = 0;
 	for (unsigned int i = 0; i < s->phases && rc == 0; i++) {
 		struct bounds b = {0};
 		double pps;
 
 		if (i > 0)
 			b = bounds_of(s, &p);
+		/* What disturbed the tester may be over: this phase finds out. */
+		tester_before = s->tester_pps;
+		s->tester_pps = 0;
 		p = (struct phase){
 			.number = i, .loss = loss, .hint_lower = b.lower, .hint_upper = b.upper};
 		/* Each phase twice as narrow as the one before it. */
@@ -279,6 +284,8 @@ int lab_search_goal(struct lab_search *s, double loss, struct lab_found *found)
 		while (rc == 0 && (pps = next(s, &p)) > 0)
 			rc = try_rate(s, &p, pps, found);
 	}
+	if (rc != 0 && s->tester_pps == 0)
+		s->tester_pps = tester_before;
 	conclude(s, &p, rc, found);
 	return rc;
 }

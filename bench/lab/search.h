@@ -33,7 +33,7 @@ struct lab_search {
 	/* The search's. */
 	struct lab_measured *measured;
 	unsigned int n, room;
-	double tester_pps; /* from this rate on the tester could not; 0: not met */
+	double tester_pps; /* from this rate on the tester could not in this phase; 0: not met */
 	double phase_seconds[LAB_PHASES_MAX];
 	unsigned int phases;
 };

@@ -124,18 +124,21 @@ enum lab_config {
 	LAB_CONFIG_WGDP,  /* YAML: ports and the interface wg0 */
 	LAB_CONFIG_WG,	  /* for: wg setconf wg0 FILE */
 	LAB_CONFIG_LINUX, /* a shell script: ip and wg; interfaces as $OUTSIDE and $INSIDE */
+	LAB_CONFIG_VPP,	  /* commands for VPP's `exec` */
 	LAB_CONFIG_KEY,	  /* the gateway's private key, where it is made from the seed */
 };
 
 /*
- * Writes what the gateway needs. Its private key is the one made from the seed: LAB_CONFIG_WG holds
- * it, for wgdp it goes into a file (LAB_CONFIG_KEY), which private_key_file names. With
+ * Writes what the gateway needs. Its private key is the one made from the seed: LAB_CONFIG_WG and
+ * VPP hold it, for wgdp it goes into a file (LAB_CONFIG_KEY), which private_key_file names. With
  * options->gateway_key it is not known: private_key_file names a file that is there (WGDP, LINUX),
- * WG has no line for it, and KEY is refused. 0 or -errno with a sentence in error. Needs no EAL.
+ * WG has no line for it, and VPP and KEY are refused. 0 or -errno with a sentence in error. Needs
+ * no EAL.
  */
 struct lab_config_options {
 	enum lab_config kind;
-	/* WGDP: `device:` of the gateway's ports; NULL: OUTSIDE and INSIDE, to be filled in. */
+	/* WGDP: `device:` of the gateway's ports; NULL: OUTSIDE and INSIDE, to be filled in. VPP:
+	 * names of its interfaces; NULL: outside and inside. */
 	const char *outside_device, *inside_device;
 	const char *private_key_file;
 };

@@ -37,6 +37,19 @@ def read_result(part, entry):
                   entry.get("ratio"), entry.get("ratio_to"), entry.get("left_out"))
 
 
+def rfc2544_results(found):
+    """(name, unit, values) of the methods that a report runs: each was found once, of many
+    trials."""
+    for entry in found.get("throughput", []):
+        yield f"throughput/{entry['way']}/{entry['size']}/{entry['goal']}", "packets/s", \
+            [entry["pps"]]
+    for entry in found.get("latency", []):
+        for percentile, value in (entry.get("latency") or {}).items():
+            if percentile != "n":
+                yield f"latency/{entry['way']}/{entry['size']}/{entry['percent']:g}/{percentile}", \
+                    "ns", [value]
+
+
 @dataclasses.dataclass
 class Part:
     """One file of a report: what one command has printed."""
@@ -45,10 +58,20 @@ class Part:
 
     @property
     def results(self):
-        """None of those that are sorted otherwise (rfc2544)."""
         listed = self.whole.get("results")
-        return [read_result(self.name, entry) for entry in listed] \
-            if isinstance(listed, list) else []
+        if isinstance(listed, dict):
+            return [Result(self.name, *entry) for entry in rfc2544_results(listed)]
+        return [read_result(self.name, entry) for entry in listed or []]
+
+    def found(self, method):
+        """What a method of rfc2544 has found: dictionaries."""
+        listed = self.whole.get("results")
+        return listed.get(method, []) if isinstance(listed, dict) else []
+
+    @property
+    def medium(self):
+        """What it was measured over, if it says so itself."""
+        return self.whole.get("medium", {}).get("text", "")
 
     @property
     def machine(self):

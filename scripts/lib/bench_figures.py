@@ -1,8 +1,9 @@
-"""What the figures of a report show: each a function from results to a Figure, or to None if there
-is nothing of that kind. How they are drawn is in bench_plots.py, and as tables in bench_page.py."""
-import dataclasses
-
+"""What the figures of a report show: each a function from results to a Figure, to several, or to
+None if there is nothing of that kind. Those of whole gateways: bench_figures_gateways.py. How they
+are drawn is in bench_plots.py, and as tables in bench_page.py."""
+from lib import bench_figures_gateways as gateways
 from lib.bench_data import in_order, named
+from lib.bench_figure import Figure, Point, drop_empty, first, point, without_gaps
 
 SIZES = ("64", "256", "576", "1420", "imix")
 STAGES = {
@@ -11,43 +12,11 @@ STAGES = {
 }
 STAGE_TITLES = {"encap": "encap, decap", "decap": "encap, decap", "seal": "AEAD", "open": "AEAD"}
 STACK = ("classify", "forward", "encap, decap", "headers", "AEAD", "tx")
-PERCENTILES = {"p50": "50", "p90": "90", "p99": "99", "p99_9": "99.9", "p99_99": "99.99",
-               "p99_999": "99.999"}
-
-
-@dataclasses.dataclass
-class Point:
-    """Low and high: the 5th and 95th percentile; None: not known."""
-    value: float
-    low: float = None
-    high: float = None
-
-
-@dataclasses.dataclass
-class Figure:
-    name: str           # of its files
-    title: str
-    caption: str
-    kind: str           # bars, stacked, lines, dots
-    x: str              # what the axes say, with units
-    y: str
-    categories: list    # text, or numbers: then the axis is one of numbers
-    series: list        # (title, [Point or None, for each category])
-    logarithmic: bool = False
-    ideal: bool = False  # lines: dashed, what so many times the first would be
-
-
-def point(result):
-    return Point(result.median, result.percentile(5), result.percentile(95))
 
 
 def rate_point(result, hz, scale=1.0):
     """Cycles of one packet as packets in a second: what is short is fast."""
     return Point(*(hz * scale / max(result.percentile(p), 1e-9) for p in (50, 95, 5)))
-
-
-def first(results):
-    return results[0] if results else None
 
 
 def fastest(results):
@@ -58,10 +27,6 @@ def fastest(results):
 def peer_counts(results):
     """1-peer, 1000-peers: in ascending order."""
     return sorted({r.fields[2] for r in results}, key=lambda text: int(text.split("-")[0]))
-
-
-def drop_empty(series):
-    return [(title, points) for title, points in series if any(points)]
 
 
 def path_whole(part):
@@ -134,68 +99,6 @@ def stages(parts):
         f"is lost in the noise can come out below zero; it is drawn as nothing.",
         "stacked", "way, and inner packet (bytes)", "TSC cycles per packet", categories,
         drop_empty(columns.items()))
-
-
-def latencies_rfc2544(parts):
-    part = parts.get("rfc2544")
-    found = part.whole.get("results", {}) if part else {}
-    return [(f"{e.get('way')} {e.get('size')}, {e.get('percent'):g} % load", e["latency"], 1e-3)
-            for e in found.get("latency", []) if e.get("valid", True) and e.get("latency")]
-
-
-def latencies_peers(parts):
-    """All gateways at one rate; of several rounds the one with the median p50."""
-    part = parts.get("peers")
-    samples = part.whole.get("samples", []) if part else []
-    loads = {}
-    for sample in samples:
-        if sample.get("kind") == "common" and sample.get("latency_us"):
-            loads.setdefault((sample["size"], sample["gateway"]), []).append(sample["latency_us"])
-    lines = []
-    for (size, gateway), rounds in sorted(loads.items(), key=lambda item: str(item[0])):
-        rounds.sort(key=lambda latency: latency["p50"])
-        lines.append((f"{gateway}, {size} bytes", rounds[(len(rounds) - 1) // 2], 1))
-    return lines
-
-
-def latency_figure(name, title, caption, lines):
-    series = [(label, [Point(values[p] * scale) if p in values else None for p in PERCENTILES])
-              for label, values, scale in lines]
-    series = drop_empty(series)
-    return Figure(name, title, caption, "lines", "percentile of packets", "latency (µs)",
-                  list(PERCENTILES.values()), series, logarithmic=True) if series else None
-
-
-def latency(parts):
-    return latency_figure(
-        "latency", "Latency by percentile",
-        "From before the tester sends a packet until after it has received it, so with the "
-        "tester's own part. Each line is one load.", latencies_rfc2544(parts))
-
-
-def latency_peers(parts):
-    return latency_figure(
-        "latency-peers", "Latency beside other gateways",
-        "All of them at one rate, half of the slowest one's greatest, over the same cables with "
-        "the same flows.", latencies_peers(parts))
-
-
-def peers(parts):
-    part = parts.get("peers")
-    rates = [r for r in part.results if r.values and r.fields[0] == "pps-per-cpu-second"] \
-        if part else []
-    if not rates:
-        return None
-    sizes = in_order(r.fields[1] for r in rates)
-    series = [(gateway, [first([r for r in rates if r.fields[1:] == [size, gateway]])
-                         for size in sizes]) for gateway in in_order(r.fields[2] for r in rates)]
-    series = [(title, [r and Point(*(r.percentile(p) / 1e3 for p in (50, 5, 95))) for r in found])
-              for title, found in series]
-    return Figure(
-        "peers", "Beside other gateways",
-        "Packets for one second of the gateway's CPU time, each at its own greatest rate: the same "
-        "cables, flows and tool, in turns.",
-        "bars", "inner packet (bytes)", "thousand packets/CPU-s", sizes, drop_empty(series))
 
 
 def scaling(parts, pick, name, title, caption):
@@ -298,18 +201,13 @@ def refusals(parts):
         [("cycles", [point(r) for r in found])], logarithmic=True)
 
 
-ALL = (throughput, stages, backends, scaling_many, scaling_one, latency, peers, latency_peers,
-       handshakes, refusals, lookup, crypto)
-
-
-def without_gaps(figure):
-    """Only categories that there is something of."""
-    kept = [i for i in range(len(figure.categories)) if any(p[i] for _, p in figure.series)]
-    return dataclasses.replace(
-        figure, categories=[figure.categories[i] for i in kept],
-        series=[(title, [points[i] for i in kept]) for title, points in figure.series])
+ALL = (throughput, stages, backends, scaling_many, scaling_one, gateways.rfc2544,
+       gateways.latencies, gateways.peers, gateways.latency_peers, handshakes, refusals, lookup,
+       crypto)
 
 
 def figures(parts):
     """Of {name: Part}."""
-    return [without_gaps(f) for f in (make(parts) for make in ALL) if f and f.series]
+    made = [make(parts) for make in ALL]
+    each = [f for several in made for f in (several if isinstance(several, list) else [several])]
+    return [without_gaps(f) for f in each if f and f.series]

@@ -114,8 +114,21 @@ def machines(parts):
 
 
 def medium(part, run):
-    return part.whole.get("medium", {}).get("text") or run.get("medium", "") if part \
-        else run.get("medium", "")
+    return part and part.medium or run.get("medium", "")
+
+
+def turns(part):
+    """Of lab.py: what had no time, and what luck."""
+    notes = []
+    for left_out in part.whole.get("not_run", []):
+        first, last = left_out["rounds"]
+        who = f", {left_out['gateway']}" if left_out["gateway"] else ""
+        rounds = f"round {first}" if first == last else f"rounds {first} to {last}"
+        notes.append(f"{left_out['what']}, {rounds}{who}: left out, {left_out['reason']}")
+    notes += [f"{what}: {len(part.whole[key])}"
+              for key, what in (("repeats", "turns tried twice"), ("failures", "turns lost"))
+              if part.whole.get(key)]
+    return "".join(f"<br>{text(note)}" for note in notes)
 
 
 def run_rows(parts, runs):
@@ -129,10 +142,16 @@ def run_rows(parts, runs):
             state = f'<span class="partial">failed: {text(run["failed"])}</span>'
         elif part is None:
             state = '<span class="partial">nothing measured</span>'
+        elif run.get("cut"):
+            state = f'<span class="partial">partial: {text(run["cut"])}</span>'
         elif part.partial:
-            state = '<span class="partial">partial: stopped early</span>'
+            why = part.whole.get("error", "interrupted")
+            why = "stopped early" if why == "interrupted" else why
+            state = f'<span class="partial">partial: {text(why)}</span>'
         else:
             state = "complete"
+        if part:
+            state += turns(part)
         what = f'<code>{text(run["command"])}</code>' if run.get("command") else ""
         yield (text(run["name"]), what, text(medium(part, run)),
                text(part.machine.get("time", "") if part else ""), state)

@@ -64,7 +64,8 @@ class Gateway:
         with open(self.log_path, "w") as log:
             self.child = self.place.network.gateway.start(
                 "env", *(f"{name}={value}" for name, value in environment.items()),
-                "taskset", "-c", str(self.place.cpu), *argv, stdout=log, stderr=subprocess.STDOUT)
+                "taskset", "-c", str(self.place.cpu), *argv, stdout=log, stderr=subprocess.STDOUT,
+                start_new_session=True)
 
     def log_tail(self):
         """For messages: the end of what it has said."""

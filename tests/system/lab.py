@@ -202,7 +202,7 @@ def cables(t):
     with t.case("a gateway that does not answer ARP"):
         done = lab.run()
         assert done.returncode == 1 and "answers ARP" in done.stderr and \
-            "198.18.0.1" in done.stderr, done
+            "link is up" in done.stderr and "198.18.0.1" in done.stderr, done
     with t.case("wireguard-go as the gateway, set up by what the tester writes"):
         go = wggo.WireGuardGo(t, far)
         with open(t.path("wg.conf"), "w") as f:

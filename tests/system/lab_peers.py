@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """scripts/lab.py: wgdp and wireguard-go at a low rate, the JSON that it writes, and that nothing
-stays behind: after its end, after Ctrl-C, after SIGKILL."""
+stays behind: after its end, after Ctrl-C, after SIGKILL. And lab_rfc2544.py beside it."""
+import glob
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ from lib import hugepages, lab_cpu, lab_results, process, tap
 
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 LAB = os.path.join(SOURCE, "scripts", "lab.py")
+LAB_RFC2544 = os.path.join(SOURCE, "scripts", "lab_rfc2544.py")
 GATEWAYS = ["wgdp", "wireguard-go"]
 RATE_PPS = 1000
 SIZE = 128
@@ -17,18 +19,23 @@ RUN_SECONDS, START_SECONDS, END_SECONDS = 120, 60, 20
 
 
 class Run:
-    """One lab.py with a directory for temporary files of its own."""
+    """One lab.py, or another script, with a directory for temporary files of its own."""
+
+    script = LAB
 
     def __init__(self, t, name, *argv):
         self.scratch = t.path(name)
         os.makedirs(self.scratch)
         self.json_path = t.path(f"{name}.json")
         self.log_path = t.path(f"{name}.log")
+        self.start(["/usr/bin/python3", self.script, "--build",
+                    os.path.dirname(os.environ["WGDP"]), *argv],
+                   {**os.environ, "TMPDIR": self.scratch})
+
+    def start(self, argv, environment):
         with open(self.log_path, "w") as log:
-            self.child = process.start(
-                ["/usr/bin/python3", LAB, "--build", os.path.dirname(os.environ["WGDP"]),
-                 "--json", self.json_path, *argv], stdout=log, stderr=subprocess.STDOUT,
-                env={**os.environ, "TMPDIR": self.scratch})
+            self.child = process.start([*argv, "--json", self.json_path], stdout=log,
+                                       stderr=subprocess.STDOUT, env=environment)
 
     def log(self):
         with open(self.log_path) as f:
@@ -52,6 +59,21 @@ class Run:
             found = family(self.child.pid)
             return found if any("rfc2544" in command(pid) for pid in found) else None
         return process.wait_until(tester, self.log, START_SECONDS)
+
+
+class RunRfc2544(Run):
+    script = LAB_RFC2544
+
+    def start(self, argv, environment):
+        with open(self.log_path, "w") as log, open(self.json_path, "w") as out:
+            self.child = process.start([*argv, "--json"], stdout=out, stderr=log, env=environment)
+
+    def forwarded(self):
+        """Packets, by the gateway's own count."""
+        sockets = glob.glob(os.path.join(self.scratch, "*", "wgdp.sock"))
+        done = process.run([os.environ["WGDP_CLI"], "-s", *sockets, "--json", "counters"],
+                           check=False)
+        return json.loads(done.stdout)["totals"]["tx"] if done.returncode == 0 else 0
 
 
 def command(pid):
@@ -209,12 +231,46 @@ def ended_early(t):
         nothing_left(run, processes, scratch=False)
 
 
+def no_time(t):
+    with t.case("a time in which nothing can be measured: it says so"):
+        run = Run(t, "short", "--gateways", ",".join(GATEWAYS), "--rate", str(RATE_PPS),
+                  "--budget", "1")
+        assert run.wait(START_SECONDS) == 1 and "nothing was measured" in run.log(), run.log()
+        whole = run.result()
+        assert whole["samples"] == whole["failures"] == [] and whole["not_run"], whole
+        assert not os.listdir(run.scratch), os.listdir(run.scratch)
+
+
+def in_two_processes(t):
+    with t.case("wgdp-bench rfc2544 against wgdp in another process, over shared memory"):
+        run = RunRfc2544(t, "rfc2544", "--size", "64,imix", "--way", "both", "--max-rate", "3k",
+                         "--trial-seconds", "0.2", "--repeat", "1", "--width", "20")
+        processes = run.wait_under_way()
+        assert run.wait(RUN_SECONDS) == 0, run.log()
+        nothing_left(run, processes)
+        whole = run.result()
+        assert whole["medium"]["kind"] == "processes" and not whole["partial"], whole["medium"]
+        assert {e["size"] for e in whole["results"]["throughput"]} == {64, "imix"}, whole["results"]
+    for name, number in (("Ctrl-C", signal.SIGINT), ("SIGTERM", signal.SIGTERM)):
+        with t.case(f"{name}: what was measured is printed, marked partial"):
+            run = RunRfc2544(t, name, "--method", "soak", "--rate", "1k", "--trial-seconds", "0.2",
+                             "--seconds", "600")
+            processes = run.wait_under_way()
+            process.wait_until(lambda: run.forwarded() > 600, run.log, START_SECONDS)
+            run.child.send_signal(number)
+            assert run.wait(END_SECONDS) == 130, run.log()
+            assert run.result()["partial"] is True and "Traceback" not in run.log(), run.log()
+            nothing_left(run, processes)
+
+
 def test(t):
     t.enter(hugepages.Perhaps())
     figures(t)
     cpu_time(t)
     refused(t)
     whole_run(t)
+    no_time(t)
+    in_two_processes(t)
     ended_early(t)
 
 

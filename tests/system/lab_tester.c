@@ -1,7 +1,7 @@
 /*
  * Drives the tester of wgdp-bench rfc2544 (bench/lab/tester.h) for lab.py: opens it, runs trials,
- * prints a line of JSON for each. Options as KEY=VALUE; "config=wgdp|wg|linux|key" prints that and
- * ends. Not the program for users: that is wgdp-bench.
+ * prints a line of JSON for each. Options as KEY=VALUE; "config=wgdp|wg|linux|vpp|key" prints that
+ * and ends. Not the program for users: that is wgdp-bench.
  */
 #include <errno.h>
 #include <signal.h>
@@ -32,9 +32,9 @@ static void on_signal(int number)
 
 static int config_kind(const char *text)
 {
-	static const char *const kinds[] = {"wgdp", "wg", "linux", "key"};
+	static const char *const kinds[] = {"wgdp", "wg", "linux", "vpp", "key"};
 
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 5; i++)
 		if (strcmp(kinds[i], text) == 0)
 			return i;
 	return -1;

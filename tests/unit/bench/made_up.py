@@ -69,21 +69,32 @@ def lookup():
 
 
 def latencies(p50):
-    return {"n": 9, "min": p50 / 2, "mean": p50, "p50": p50, "p90": 2 * p50, "p99": 3 * p50,
+    return {"n": 10000, "min": p50 / 2, "mean": p50, "p50": p50, "p90": 2 * p50, "p99": 3 * p50,
             "p99_9": 4 * p50, "p99_99": 5 * p50, "p99_999": 6 * p50, "max": 7 * p50}
 
 
-def rfc2544():
-    entry = {"way": "encrypt", "size": 64, "percent": 50, "pps": 1000, "valid": True,
-             "latency": latencies(20000)}
-    return {"bench": "rfc2544", "machine": MACHINE, "partial": True,
-            "medium": {"kind": "linux", "text": "veth <here>"},
-            "settings": {"sizes": [64]}, "trials": [], "results": {"latency": [entry]}}
+def rfc2544(text="veth <here>", partial=True):
+    loads = [{"way": "encrypt", "size": size, "percent": 50, "pps": 1000, "valid": True,
+              "latency": latencies(20000)} for size in (64, "imix")]
+    rates = [{"way": "encrypt", "size": size, "goal": goal, "pps": pps, "lower": pps,
+              "upper": 1.1 * pps, "ended": ended}
+             for size, goal, pps, ended in ((64, "NDR", 100000, "width"),
+                                            (64, "PDR", 123000, "width"),
+                                            ("imix", "NDR", 0, "min"),
+                                            ("imix", "PDR", 50000, "tester"))]
+    return {"bench": "rfc2544", "machine": MACHINE, "partial": partial,
+            "medium": {"kind": "linux", "text": text},
+            "settings": {"sizes": [64, "imix"]}, "trials": [],
+            **({"error": "the link <went>"} if partial else {}),
+            "results": {"throughput": rates, "latency": loads}}
 
 
 def peers():
     return {"bench": "peers", "machine": {"cpu": "Made <Up> & Co", "kernel": "6.1"},
-            "partial": False, "settings": {"sizes": [64]},
+            "partial": False, "settings": {"sizes": [64]}, "failures": [],
+            "repeats": [{"what": "greatest rate", "gateway": "other", "round": 1, "error": "why"}],
+            "not_run": [{"what": "greatest rate", "rounds": [3, 9], "gateway": None,
+                         "reason": "a round takes <long>"}],
             "results": [result(f"pps-per-cpu-second/64/{name}", "packets/CPU-s", pps)
                         for name, pps in (("wgdp", 500000), ("other", 100000))],
             "samples": [{"kind": "common", "gateway": name, "size": 64, "round": number,

@@ -16,8 +16,9 @@ from bench import TIMEOUT_S, go
 
 PROGRAM = os.path.join(made_up.SCRIPTS, "bench.py")
 PYTHON = "/usr/bin/python3"
-PLOTS = ("throughput", "stages", "backends", "scaling", "scaling-one", "latency", "peers",
-         "latency-peers", "handshakes", "refusals", "lookup", "crypto")
+PLOTS = ("throughput", "stages", "backends", "scaling", "scaling-one", "rfc2544",
+         "latency-rfc2544-64", "latency-rfc2544-imix", "peers", "latency-peers", "handshakes",
+         "refusals", "lookup", "crypto")
 VOID = {"meta", "img", "br", "link", "hr"}
 HAS_GNUPLOT = shutil.which("gnuplot") is not None
 # Of these tests a directory each, below one.
@@ -88,10 +89,34 @@ def of_stored_results():
     bench("--page", "--out", out)
     page = page_of(out)
     assert page.ids >= set(PLOTS), page.ids
-    for words in ("Made <Up> & Co", "DPDK 22.11", "veth <here>", "Partial", "2.000 GHz"):
+    for words in ("Made <Up> & Co", "DPDK 22.11", "veth <here>", "Partial", "2.000 GHz",
+                  "partial: the link <went>"):
         assert words in page.text, words
+    assert "rounds 3 to 9: left out, a round takes <long>" in page.text, page.text
+    assert "turns tried twice: 1" in page.text and "turns lost" not in page.text, page.text
     # 200 cycles of 2 GHz; 20 us.
     assert "10.0" in page.text and "20.0" in page.text, page.text
+
+
+def whole_gateways():
+    """What rfc2544 found, over as many media as there are parts."""
+    out = fresh()
+    made_up.fill(out, ["rfc2544"])
+    with open(os.path.join(out, "rfc2544-memory.json"), "w", encoding="utf-8") as f:
+        json.dump(made_up.rfc2544("one <process>", partial=False), f)
+    bench("--page", "--out", out)
+    page = page_of(out)
+    for words in ("rfc2544, encrypt, PDR", "rfc2544-memory, encrypt, PDR", "123",
+                  "rfc2544-memory: one <process>. rfc2544: veth <here>.",
+                  "may do more: rfc2544-memory imix PDR, rfc2544 imix PDR."):
+        assert words in page.text, words
+    assert page.ids == {"how", "rfc2544", *(f"latency-{part}-{size}" for size in (64, "imix")
+                                            for part in ("rfc2544", "rfc2544-memory"))}, page.ids
+    results = {(row["part"], row["name"]): row for row in rows(os.path.join(out, "results.csv"))}
+    row = results["rfc2544", "throughput/encrypt/64/PDR"]
+    assert (row["median"], row["unit"]) == ("123000", "packets/s"), row
+    row = results["rfc2544-memory", "latency/encrypt/imix/50/p99_9"]
+    assert (row["median"], row["unit"]) == ("80000", "ns"), row
 
 
 def as_csv():
@@ -162,6 +187,16 @@ def measures_some():
     assert page_of(out).ids == before | {"crypto"}, page_of(out).ids
 
 
+def what_there_is_no_time_for():
+    build, out = fresh(), fresh()
+    made_up.program(build)
+    done = bench("--build", build, "--out", out, "--minutes", "0.3", "--parts", "path,lookup")
+    assert [line.split()[0] for line in made_up.calls(build)] == ["path"], done
+    page = page_of(out)
+    assert "no time for it" in done.stderr and "no time for it" in page.text, done
+    assert "--minutes" in page.text and "Partial" not in page.text, page.text
+
+
 def a_part_fails():
     build, out = fresh(), fresh()
     made_up.program(build, code="sys.exit(3) if command == 'path' else 0")
@@ -206,6 +241,19 @@ def stopped_by(stop):
     assert page.ids >= {"throughput", "crypto"} and "lookup" not in page.ids, page.ids
 
 
+def takes_too_long():
+    """A part is ended when it has had more than its time; what it has is kept, and those after it
+    have less, or none."""
+    build, out = fresh(), fresh()
+    made_up.program(build, code=WAITS.replace("crypto", "path"))
+    done = bench("--build", build, "--out", out, "--minutes", "0.1", "--parts", "path,crypto")
+    assert "not done after" in done.stderr, done
+    page = page_of(out)
+    assert "partial: not done after" in page.text, page.text
+    assert "throughput" in page.ids and "crypto" not in page.ids, page.ids
+    assert "no time for it" in page.text, page.text
+
+
 def is_stopped():
     """Ctrl-C: all that the terminal runs get it."""
     stopped_by(lambda pid: os.killpg(pid, signal.SIGINT))
@@ -240,6 +288,7 @@ def refusals():
         assert done.stderr and not done.stdout, done
 
 
-go([of_stored_results, as_csv, plots, without_gnuplot, measures_all, measures_some, a_part_fails,
-    is_stopped, is_terminated, nothing_there, malformed, refusals])
+go([of_stored_results, whole_gateways, as_csv, plots, without_gnuplot, measures_all, measures_some,
+    what_there_is_no_time_for, a_part_fails, takes_too_long, is_stopped, is_terminated,
+    nothing_there, malformed, refusals])
 scratch.cleanup()

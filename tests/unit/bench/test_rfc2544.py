@@ -61,9 +61,12 @@ def what_does_not_fit_together():
 
 
 def configurations():
-    expect_wrong("wgdp, wg, linux or key", "--config", "vpp")
+    expect_wrong("wgdp, wg, linux, vpp or key", "--config", "openvpn")
     expect_wrong("private key", "--config", "wgdp")
-    for kind, has in {"wgdp": "allowed-ips", "wg": "[Peer]", "linux": "ip ", "key": "="}.items():
+    expect_wrong("VPP takes private keys", "--config", "vpp", "--gateway-key",
+                 "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")
+    for kind, has in {"wgdp": "allowed-ips", "wg": "[Peer]", "linux": "ip ",
+                      "vpp": "wireguard peer add", "key": "="}.items():
         line = ["--config", kind, "--peers", "3", "--private-key-file", "wg0.key"]
         done = run("rfc2544", *line)
         assert done.returncode == 0 and not done.stderr, done

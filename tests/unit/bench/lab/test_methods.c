@@ -114,6 +114,38 @@ static void top_is_the_testers(void **state)
 	lab_run_free(&r);
 }
 
+static int disturbed_at_first(void *ctx, const struct lab_trial *t, struct lab_result *result,
+			      char *error, unsigned int error_size)
+{
+	struct simulated *s = ctx;
+
+	s->tester_pps = s->trials < 3 ? 1e3 : 3e5;
+	return simulated_trial(ctx, t, result, error, error_size);
+}
+
+/* Where trials come down to something that is over soon, they go up again. */
+static void top_is_found_again(void **state)
+{
+	struct simulated s = {.limit_pps = 1e9, .random = 1};
+	struct lab_run r = run_of(&s);
+
+	r.trial = disturbed_at_first;
+	r.settings.max_rate = 0;
+	assert_int_equal(run(&r, "loss"), 0);
+	assert_string_equal(text(entry(&r, "top", 0), "limit"), "tester");
+	assert_int_equal(entries(&r, "top"), 1);
+	assert_true(r.found.top > 2e5 && r.found.top < 3.02e5);
+	lab_run_free(&r);
+	s = (struct simulated){.limit_pps = 1e9, .random = 1};
+	r = run_of(&s);
+	r.trial = disturbed_at_first;
+	r.settings.max_rate = 1e5;
+	assert_int_equal(run(&r, "loss"), 0);
+	assert_string_equal(text(entry(&r, "top", 0), "limit"), "asked");
+	assert_true(r.found.top == 1e5 && s.greatest_pps == 1e5);
+	lab_run_free(&r);
+}
+
 static void top_is_the_lines(void **state)
 {
 	struct simulated s = {.limit_pps = 1e9, .random = 1};
@@ -462,6 +494,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(throughput),
 		cmocka_unit_test(top_is_the_testers),
+		cmocka_unit_test(top_is_found_again),
 		cmocka_unit_test(top_is_the_lines),
 		cmocka_unit_test(no_top),
 		cmocka_unit_test(loss_by_rate),

@@ -191,6 +191,35 @@ static void tester_stumbles(void **state)
 	}
 }
 
+struct disturbed {
+	struct simulated s; /* the first, as measure() takes it for that */
+	unsigned int trials;
+};
+
+static int measure_disturbed(void *ctx, double pps, double seconds, struct lab_point *point)
+{
+	struct disturbed *d = ctx;
+
+	d->s.tester_pps = d->s.trials < d->trials ? 1e4 : 0;
+	return measure(&d->s, pps, seconds, point);
+}
+
+/* Something takes the tester's CPU, while the first trials are made: later ones know better. */
+static void tester_is_disturbed_at_first(void **state)
+{
+	for (unsigned int trials = 1; trials <= 27; trials++) {
+		struct disturbed d = {.s = {.limit_pps = 1e6, .random = 1}, .trials = trials};
+		struct lab_search search = search_of(&d.s, 2e6);
+		struct lab_found f;
+
+		search.measure = measure_disturbed;
+		search.ctx = &d;
+		assert_int_equal(lab_search_goal(&search, 0, &f), 0);
+		assert_found(&f, 1e6);
+		lab_search_free(&search);
+	}
+}
+
 /* Whichever trial it is, what is said has been measured. */
 static void ends_at_errors_and_interrupts(void **state)
 {
@@ -259,6 +288,7 @@ int main(void)
 		cmocka_unit_test(tester_is_the_limit),
 		cmocka_unit_test(tester_above_the_limit),
 		cmocka_unit_test(tester_stumbles),
+		cmocka_unit_test(tester_is_disturbed_at_first),
 		cmocka_unit_test(ends_at_errors_and_interrupts),
 		cmocka_unit_test(shortest_trials),
 		cmocka_unit_test(buffer_hides_the_limit),

@@ -4,6 +4,7 @@
 
 #include "bench/lab/setup.h"
 #include "config/keytext.h"
+#include "crypto/x25519.h"
 #include "tests/unit/unit.h"
 
 static struct lab_setup make(const struct lab_tester_options *o)
@@ -163,6 +164,18 @@ static void assert_says(const struct lab_tester_options *o, struct lab_config_op
 	free(text);
 }
 
+static char *public_key_text(uint64_t seed, uint32_t peer)
+{
+	uint8_t private_key[LAB_KEY_BYTES], public_key[LAB_KEY_BYTES];
+	char *text = malloc(CF_KEY_BASE64_BYTES);
+
+	assert_non_null(text);
+	lab_setup_peer_key(seed, peer, private_key);
+	cr_x25519_base(public_key, private_key);
+	cf_key_to_base64(text, public_key);
+	return text;
+}
+
 static void configurations(void **state)
 {
 	struct lab_tester_options o = {.peers = 2, .seed = 1, .size = 64, .tunnel_mtu = 1400};
@@ -187,12 +200,51 @@ static void configurations(void **state)
 	free(wg);
 }
 
+/* Whole, as there is no VPP to try it on: what its commands take is in their documentation. */
+static void for_vpp(void **state)
+{
+	struct lab_tester_options o = {.peers = 2, .seed = 1, .size = 64, .tunnel_mtu = 1400};
+	struct lab_config_options c = {.kind = LAB_CONFIG_VPP, .inside_device = "lan"};
+	char *text = config(&o, &c), *key, *keys[2], *expected = NULL;
+
+	key = config(&o, &(struct lab_config_options){.kind = LAB_CONFIG_KEY});
+	key[strcspn(key, "\n")] = '\0';
+	for (unsigned int i = 0; i < 2; i++)
+		keys[i] = public_key_text(1, i);
+	assert_true(
+		asprintf(&expected,
+			 "set interface ip address outside 198.18.0.1/16\n"
+			 "set interface state outside up\n"
+			 "set interface ip address lan 198.19.0.1/24\n"
+			 "set interface state lan up\n"
+			 "wireguard create listen-port 51820 private-key %s src 198.18.0.1\n"
+			 "set interface mtu packet 1400 wg0\n"
+			 "set interface ip address wg0 10.127.255.254/32\n"
+			 "set interface state wg0 up\n"
+			 "wireguard peer add wg0 public-key %s endpoint 198.18.1.1 dst-port 20000 "
+			 "allowed-ip 10.64.0.1/32\n"
+			 "ip route add 10.64.0.1/32 via 10.64.0.1 wg0\n"
+			 "wireguard peer add wg0 public-key %s endpoint 198.18.1.1 dst-port 20001 "
+			 "allowed-ip 10.64.0.2/32\n"
+			 "ip route add 10.64.0.2/32 via 10.64.0.2 wg0\n",
+			 key, keys[0], keys[1]) > 0);
+	assert_string_equal(text, expected);
+	o = (struct lab_tester_options){.size = 64, .inner_ipv6 = true};
+	assert_says(&o, c, "via 2001:2:0:64::1 wg0");
+	assert_says(&o, c, "set interface ip address wg0 2001:2:0:64:ffff:ffff:ffff:ffff/128");
+	for (unsigned int i = 0; i < 2; i++)
+		free(keys[i]);
+	free(expected);
+	free(key);
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keys),		  cmocka_unit_test(peers_in_their_places),
 		cmocka_unit_test(ipv6),		  cmocka_unit_test(refused),
-		cmocka_unit_test(configurations),
+		cmocka_unit_test(configurations), cmocka_unit_test(for_vpp),
 	};
 
 	return UNIT_RUN(tests);
