@@ -25,8 +25,8 @@ static const struct command {
 	bool workers;	    /* has the option --workers */
 	const char *help;
 } commands[] = {
-	{"path", bench_path, "cycles per packet of the packet path, encrypt and decrypt", 1000,
-	 true,
+	{"path", bench_path, "cycles per packet of the packet path, encrypt, decrypt and both",
+	 1000, true,
 	 "Packets are prepared in memory in batches of 32 and go through the stages of a worker "
 	 "as\n"
 	 "they would after having been received; they end at a port that discards them. Results, "
@@ -35,6 +35,8 @@ static const struct command {
 	 "\n"
 	 "  encrypt/SIZE/PEERS/AEAD  from classify to tx, for plain packets from a port\n"
 	 "  decrypt/SIZE/PEERS/AEAD  from classify to tx, for data messages from peers\n"
+	 "  both/SIZE/PEERS/AEAD     the same of packets of which half go either way: in turns a\n"
+	 "                           batch from each port, as a worker takes them; per packet\n"
 	 "  encrypt-STAGE/..., decrypt-STAGE/...  what is spent in one stage: the time from there\n"
 	 "                           on, less the time from the next stage on; seal and open are\n"
 	 "                           the AEAD alone, and not part of encap and decap\n"

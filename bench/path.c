@@ -21,14 +21,24 @@
 #define SIZES	     5
 #define ROUNDS_MAX   31
 #define ENTRIES_MAX  6
+/* Of both ways in turns: each has whole rounds of imix. */
+#define BOTH_BATCHES 12
+
+static_assert(BOTH_BATCHES <= BENCH_BATCHES && BOTH_BATCHES / 2 * DP_BATCH_MAX % 48 == 0,
+	      "whole imix rounds");
 
 static const unsigned int sizes[SIZES] = {64, 256, 576, 1420, BENCH_IMIX};
 
-/* In the order of the path; the AEAD works within `around`. */
+enum way { ENCRYPT, DECRYPT, BOTH, WAYS };
+
+static const char *const way_names[WAYS] = {"encrypt", "decrypt", "both"};
+
+/* In the order of the path; the AEAD works within `around`. Of both ways together only the whole is
+ * measured. */
 static const struct {
 	enum bench_entry entry;
 	const char *name;
-} stages[2][ENTRIES_MAX] = {
+} stages[BOTH][ENTRIES_MAX] = {
 	{
 		{BENCH_CLASSIFY, "encrypt-classify"},
 		{BENCH_FORWARD_IN, "encrypt-forward"},
@@ -44,7 +54,7 @@ static const struct {
 	},
 };
 
-static const enum bench_entry around_aead[2] = {BENCH_SEAL, BENCH_DECAP};
+static const enum bench_entry around_aead[BOTH] = {BENCH_SEAL, BENCH_DECAP};
 
 struct backend {
 	const char *name;
@@ -53,7 +63,8 @@ struct backend {
 
 /* One load, one number of peers, one back end. */
 struct measured {
-	struct bench_load load;
+	enum way way;
+	struct bench_load load; /* both: without a direction */
 	struct bench_gateway *g;
 	const struct backend *backend;
 	struct bench_result *whole, *ciphers;	  /* NULL: not asked for */
@@ -68,7 +79,7 @@ struct run {
 	struct backend backends[BACKENDS_MAX]; /* fastest first */
 	unsigned int n_backends;
 	struct bench_preparer preparer;
-	struct measured measured[2 * SIZES * 2 * BACKENDS_MAX];
+	struct measured measured[WAYS * SIZES * 2 * BACKENDS_MAX];
 	unsigned int n_measured;
 };
 
@@ -135,6 +146,42 @@ static double aead_cycles(struct dp_worker *w, struct dp_batch *batches, bool de
 	return right == UINT32_MAX ? (double)(end - begin) / BENCH_PACKETS : -1;
 }
 
+/* As in turns of a worker that polls both ports: a batch from each, then what is to be sent. */
+static double both_cycles(struct dp_worker *w, struct dp_batch *batches)
+{
+	uint64_t sent = dp_counted(&w->counters.tx), begin, end;
+	const unsigned int n = BOTH_BATCHES * DP_BATCH_MAX;
+
+	begin = rte_rdtsc_precise();
+	for (unsigned int k = 0; k < BOTH_BATCHES; k += 2) {
+		dp_classify(w, &batches[k]);
+		dp_classify(w, &batches[k + 1]);
+		dp_tx_flush(w);
+	}
+	end = rte_rdtsc_precise();
+	return dp_counted(&w->counters.tx) - sent == n ? (double)(end - begin) / n : -1;
+}
+
+/* Messages from peers and plain packets, a batch of each in turns. */
+static bool prepare_both(struct run *r, const struct measured *m, struct dp_batch *batches)
+{
+	for (unsigned int k = 0; k < BOTH_BATCHES; k++) {
+		const struct bench_load load = {.decrypt = k % 2 == 0, .size = m->load.size};
+
+		if (!bench_prepare_batch(&r->preparer, m->g, &load, BENCH_CLASSIFY,
+					 k / 2 * DP_BATCH_MAX, &batches[k]))
+			return false;
+	}
+	return true;
+}
+
+static bool prepare(struct run *r, const struct measured *m, enum bench_entry entry,
+		    struct dp_batch *batches)
+{
+	return m->way == BOTH ? prepare_both(r, m, batches)
+			      : bench_prepare(&r->preparer, m->g, &m->load, entry, batches);
+}
+
 /* NAN: not everything went the way that it should. */
 static double measure(struct run *r, const struct measured *m, enum bench_entry entry)
 {
@@ -143,11 +190,15 @@ static double measure(struct run *r, const struct measured *m, enum bench_entry 
 	struct cr_aead *own = w->aead;
 	double cycles;
 
-	if (!bench_prepare(&r->preparer, m->g, &m->load, entry, batches))
+	if (!prepare(r, m, entry, batches))
 		return NAN;
 	w->aead = m->backend->aead;
-	cycles = entry == BENCH_AEAD ? aead_cycles(w, batches, m->load.decrypt)
-				     : path_cycles(w, batches, entry);
+	if (m->way == BOTH)
+		cycles = both_cycles(w, batches);
+	else if (entry == BENCH_AEAD)
+		cycles = aead_cycles(w, batches, m->load.decrypt);
+	else
+		cycles = path_cycles(w, batches, entry);
 	w->aead = own;
 	return cycles < 0 ? NAN : cycles;
 }
@@ -160,16 +211,27 @@ static bool needs_entry(const struct measured *m, unsigned int i)
 	return m->stages[i] || (i == 0 ? m->whole : m->stages[i - 1]) != NULL;
 }
 
+static bool sample_both(struct run *r, const struct measured *m)
+{
+	double cycles = m->whole ? measure(r, m, BENCH_CLASSIFY) : 0;
+
+	if (m->whole && !isnan(cycles))
+		bench_sample(m->whole, cycles);
+	return !isnan(cycles);
+}
+
 static bool sample(struct run *r, struct measured *m)
 {
 	double from[ENTRIES_MAX + 1] = {0}, ciphers = 0, sum = 0;
 	unsigned int n = 0, around = 0;
 
-	for (; n < ENTRIES_MAX && stages[m->load.decrypt][n].name; n++) {
-		if (stages[m->load.decrypt][n].entry == around_aead[m->load.decrypt])
+	if (m->way == BOTH)
+		return sample_both(r, m);
+	for (; n < ENTRIES_MAX && stages[m->way][n].name; n++) {
+		if (stages[m->way][n].entry == around_aead[m->way])
 			around = n;
 		if (needs_entry(m, n))
-			from[n] = measure(r, m, stages[m->load.decrypt][n].entry);
+			from[n] = measure(r, m, stages[m->way][n].entry);
 		sum += from[n];
 	}
 	if (m->ciphers || m->stages[around])
@@ -235,26 +297,28 @@ static struct bench_result *wanted(struct run *r, const char *what, const struct
 	return result;
 }
 
-static void add(struct run *r, struct bench_load load, struct bench_gateway *g)
+static void add(struct run *r, enum way way, unsigned int size, struct bench_gateway *g)
 {
-	static const char *const wholes[] = {"encrypt", "decrypt"};
-	static const char *const ciphers[] = {"encrypt-seal", "decrypt-open"};
+	static const char *const ciphers[BOTH] = {"encrypt-seal", "decrypt-open"};
+	const struct bench_load load = {.decrypt = way == DECRYPT, .size = size};
 	const struct bench_result *whole = NULL, *cipher = NULL;
 
 	/* The reference is last, and is what the others are compared with. */
 	for (unsigned int i = r->n_backends; i-- > 0;) {
 		struct measured *m = &r->measured[r->n_measured++];
-		bool staged = i == 0;
+		bool staged = i == 0 && way != BOTH;
 
-		*m = (struct measured){.load = load, .g = g, .backend = &r->backends[i]};
-		m->whole = wanted(r, wholes[load.decrypt], m, whole);
-		m->ciphers = wanted(r, ciphers[load.decrypt], m, cipher);
+		*m = (struct measured){
+			.way = way, .load = load, .g = g, .backend = &r->backends[i]};
+		m->whole = wanted(r, way_names[way], m, whole);
+		if (way != BOTH)
+			m->ciphers = wanted(r, ciphers[way], m, cipher);
 		if (i == r->n_backends - 1) {
 			whole = m->whole;
 			cipher = m->ciphers;
 		}
 		for (unsigned int k = 0; staged && k < ENTRIES_MAX; k++) {
-			const char *name = stages[load.decrypt][k].name;
+			const char *name = stages[way][k].name;
 
 			if (name)
 				m->stages[k] = wanted(r, name, m, NULL);
@@ -264,10 +328,10 @@ static void add(struct run *r, struct bench_load load, struct bench_gateway *g)
 
 static void add_all(struct run *r)
 {
-	for (unsigned int decrypt = 0; decrypt < 2; decrypt++) {
+	for (enum way way = ENCRYPT; way < WAYS; way++) {
 		for (unsigned int k = 0; k < r->n_gateways; k++) {
 			for (unsigned int i = 0; i < SIZES; i++)
-				add(r, (struct bench_load){decrypt, sizes[i]}, &r->gateways[k]);
+				add(r, way, sizes[i], &r->gateways[k]);
 		}
 	}
 }
