@@ -231,6 +231,17 @@ static int open_all(struct lab_gateway *g, const struct lab_peers *peers, char *
 	return rc;
 }
 
+static int start(struct lab_gateway *g, char *error, unsigned int error_size)
+{
+	int rc = rte_eal_remote_launch(dp_worker_run, g->dp->workers[0], g->lcore);
+
+	g->runs = rc == 0;
+	if (rc != 0)
+		snprintf(error, error_size, "the gateway's worker does not start: %s",
+			 strerror(-rc));
+	return rc;
+}
+
 int lab_gateway_open(struct lab_gateway **out, const struct lab_setup *setup,
 		     const struct lab_peers *peers, const struct lab_cable cables[LAB_SIDES],
 		     char *error, unsigned int error_size)
@@ -248,8 +259,7 @@ int lab_gateway_open(struct lab_gateway **out, const struct lab_setup *setup,
 	g->look_cycles = rte_get_tsc_hz() / LOOKS_PER_S;
 	rc = open_all(g, peers, error, error_size);
 	if (rc == 0)
-		rc = rte_eal_remote_launch(dp_worker_run, g->dp->workers[0], g->lcore);
-	g->runs = rc == 0;
+		rc = start(g, error, error_size);
 	if (rc == 0)
 		return 0;
 	lab_gateway_stop(g);

@@ -215,8 +215,8 @@ static void take_events(struct lab_gateway *g)
 	if (n > 0)
 		read_clock(&g->now);
 	for (unsigned int i = 0; i < n; i++) {
-		struct dp_peer *dp = dp_peer_by_ref(g->dp, events[i].peer_ref);
-		struct lab_gateway_peer *p = dp->owner;
+		/* None is ever removed. */
+		struct lab_gateway_peer *p = dp_peer_by_ref(g->dp, events[i].peer_ref)->owner;
 
 		if (events[i].kind == DP_EVENT_WANT_SESSION)
 			hs_peer_want_session(p->hs, &g->now);
