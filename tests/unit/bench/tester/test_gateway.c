@@ -8,6 +8,7 @@
 
 #include <rte_cycles.h>
 #include <rte_eal.h>
+#include <rte_launch.h>
 
 #include "bench/lab/gateway_priv.h"
 #include "bench/lab/tester_priv.h"
@@ -16,7 +17,9 @@
 #define PPS	  20000.0
 #define PACKETS	  600
 #define BURST	  30000
-#define SETTLE_S  5.0 /* at most: it ends when all has come */
+#define BURST_PPS 6e6
+#define QUEUE	  1024 /* packets that a cable holds */
+#define SETTLE_S  5.0  /* at most: it ends when all has come */
 #define PATIENT_S 20.0
 #define AGED_S	  150 /* a session that its peer makes anew, and that is good until then */
 
@@ -150,7 +153,7 @@ static void counts_what_it_loses(void **state)
 		struct lab_result result;
 		const struct lab_counts *c = &result.way[way];
 
-		trial.load[way] = (struct lab_load){1e9, BURST};
+		trial.load[way] = (struct lab_load){BURST_PPS, BURST};
 		run(t, &trial, &result);
 		after = counts(t);
 		assert_true(c->sent > 0 && c->received <= c->sent);
@@ -160,6 +163,34 @@ static void counts_what_it_loses(void **state)
 				 c->sent - (after.refused - before.refused));
 		lab_result_free(&result);
 	}
+	lab_tester_close(t);
+}
+
+/* While its worker rests, a queue takes what it takes; what is in it comes later. */
+static void refuses_what_has_no_room(void **state)
+{
+	const struct lab_tester_options o = {.peers = 1, .flows = 1, .size = 64};
+	const struct lab_trial trial = {
+		.load = {{PPS, 8 * QUEUE}}, .seconds = 1, .settle_seconds = 0.01};
+	struct lab_tester *t = open_tester(&o);
+	struct lab_gateway_counts before = counts(t), after;
+	struct dp *dp = t->gateway->dp;
+	struct lab_result result;
+	uint64_t sent;
+
+	atomic_store(&dp->stop, true);
+	rte_eal_wait_lcore(t->gateway->lcore);
+	run(t, &trial, &result);
+	sent = result.way[LAB_ENCRYPT].sent;
+	assert_true(sent > QUEUE);
+	assert_int_equal(result.way[LAB_ENCRYPT].received, 0);
+	lab_result_free(&result);
+	atomic_store(&dp->stop, false);
+	assert_int_equal(rte_eal_remote_launch(dp_worker_run, dp->workers[0], t->gateway->lcore),
+			 0);
+	expect_all(t);
+	after = counts(t);
+	assert_int_equal(after.refused - before.refused, sent - QUEUE);
 	lab_tester_close(t);
 }
 
@@ -271,8 +302,11 @@ int main(void)
 			       "--no-telemetry", "-m",	      "512",	     "--log-level=error",
 			       lcores,		 NULL};
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(passes_what_it_gets),	   cmocka_unit_test(counts_what_it_loses),
-		cmocka_unit_test(renews_sessions),	   cmocka_unit_test(begins_handshakes),
+		cmocka_unit_test(passes_what_it_gets),
+		cmocka_unit_test(counts_what_it_loses),
+		cmocka_unit_test(refuses_what_has_no_room),
+		cmocka_unit_test(renews_sessions),
+		cmocka_unit_test(begins_handshakes),
 		cmocka_unit_test(ends_when_it_is_told_to),
 	};
 
