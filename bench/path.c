@@ -23,14 +23,24 @@
 #define SIZES	     5
 #define ROUNDS_MAX   31
 #define ENTRIES_MAX  7
+/* Of both ways in turns: each has whole rounds of imix. */
+#define BOTH_BATCHES 12
+
+static_assert(BOTH_BATCHES <= BENCH_BATCHES && BOTH_BATCHES / 2 * DP_BATCH_MAX % 48 == 0,
+	      "whole imix rounds");
 
 static const unsigned int sizes[SIZES] = {64, 256, 576, 1420, BENCH_IMIX};
 
-/* In the order of the path; the AEAD works within `around`. */
+enum way { ENCRYPT, DECRYPT, BOTH, WAYS };
+
+static const char *const way_names[WAYS] = {"encrypt", "decrypt", "both"};
+
+/* In the order of the path; the AEAD works within `around`. Of both ways together only the whole is
+ * measured. */
 static const struct {
 	enum bench_entry entry;
 	const char *name;
-} stages[2][ENTRIES_MAX] = {
+} stages[BOTH][ENTRIES_MAX] = {
 	{
 		{BENCH_RX, "encrypt-rx"},
 		{BENCH_CLASSIFY, "encrypt-classify"},
@@ -48,7 +58,7 @@ static const struct {
 	},
 };
 
-static const enum bench_entry around_aead[2] = {BENCH_SEAL, BENCH_DECAP};
+static const enum bench_entry around_aead[BOTH] = {BENCH_SEAL, BENCH_DECAP};
 
 struct backend {
 	const char *name;
@@ -63,11 +73,13 @@ struct gateway {
 
 /* One load, one number of peers, one back end. */
 struct measured {
-	struct bench_load load;
+	enum way way;
+	struct bench_load load; /* both: without a direction */
 	struct gateway *gateway;
 	const struct backend *backend;
-	struct bench_result *whole, *ciphers;	  /* NULL: not asked for */
-	struct bench_result *stages[ENTRIES_MAX]; /* only with the fastest back end */
+	struct bench_result *whole, *ciphers; /* NULL: not asked for */
+	/* only with the fastest back end */
+	struct bench_result *rest, *stages[ENTRIES_MAX];
 };
 
 struct run {
@@ -78,7 +90,7 @@ struct run {
 	struct backend backends[BACKENDS_MAX]; /* fastest first */
 	unsigned int n_backends;
 	struct bench_preparer preparer;
-	struct measured measured[2 * SIZES * 2 * BACKENDS_MAX];
+	struct measured measured[WAYS * SIZES * 2 * BACKENDS_MAX];
 	unsigned int n_measured;
 };
 
@@ -119,6 +131,16 @@ static void enter(struct dp_worker *w, struct dp_poll *poll, struct dp_batch *b,
 	dp_tx_flush(w);
 }
 
+/* Frees what was sent; how many. */
+static unsigned int empty(struct bench_memory_queue *q)
+{
+	unsigned int sent = bench_memory_sent(q);
+
+	rte_pktmbuf_free_bulk(q->sent, sent);
+	bench_memory_reset(q);
+	return sent;
+}
+
 /* Cycles per packet from a stage on, until the last frame is sent; negative: not all were. */
 static double path_cycles(struct gateway *gateway, struct dp_batch *batches, bool decrypt,
 			  enum bench_entry entry)
@@ -135,9 +157,7 @@ static double path_cycles(struct gateway *gateway, struct dp_batch *batches, boo
 	for (unsigned int k = 0; k < BENCH_BATCHES; k++)
 		enter(gateway->g.w, poll, &batches[k], entry);
 	end = rte_rdtsc_precise();
-	sent = bench_memory_sent(out);
-	rte_pktmbuf_free_bulk(out->sent, sent);
-	bench_memory_reset(out);
+	sent = empty(out);
 	bench_memory_reset(in);
 	return sent == BENCH_PACKETS ? (double)(end - begin) / BENCH_PACKETS : -1;
 }
@@ -159,6 +179,50 @@ static double aead_cycles(struct dp_worker *w, struct dp_batch *batches, bool de
 	return right == UINT32_MAX ? (double)(end - begin) / BENCH_PACKETS : -1;
 }
 
+/* As in turns of a worker that polls both ports: a batch from each, then what is to be sent. */
+static double both_cycles(struct gateway *gateway, struct dp_batch *batches)
+{
+	struct dp_worker *w = gateway->g.w;
+	uint64_t begin, end;
+	unsigned int sent = 0;
+
+	for (unsigned int k = 0; k < BOTH_BATCHES; k++)
+		bench_memory_put(&gateway->ports[k % 2].queues[0], batches[k].pkts, batches[k].n);
+	begin = rte_rdtsc_precise();
+	for (unsigned int k = 0; k < BOTH_BATCHES; k += 2) {
+		for (unsigned int port = 0; port < 2; port++) {
+			dp_rx(w, gateway->polls[port], &batches[k + port]);
+			dp_classify(w, &batches[k + port]);
+		}
+		dp_tx_flush(w);
+	}
+	end = rte_rdtsc_precise();
+	for (unsigned int port = 0; port < 2; port++)
+		sent += empty(&gateway->ports[port].queues[0]);
+	return sent == BOTH_BATCHES * DP_BATCH_MAX ? (double)(end - begin) / sent : -1;
+}
+
+/* Messages from peers and plain packets, a batch of each in turns. */
+static bool prepare_both(struct run *r, const struct measured *m, struct dp_batch *batches)
+{
+	for (unsigned int k = 0; k < BOTH_BATCHES; k++) {
+		const struct bench_load load = {.decrypt = k % 2 == 0, .size = m->load.size};
+
+		if (!bench_prepare_batch(&r->preparer, &m->gateway->g, &load, BENCH_RX,
+					 k / 2 * DP_BATCH_MAX, &batches[k]))
+			return false;
+	}
+	return true;
+}
+
+static bool prepare(struct run *r, const struct measured *m, enum bench_entry entry,
+		    struct dp_batch *batches)
+{
+	return m->way == BOTH
+		       ? prepare_both(r, m, batches)
+		       : bench_prepare(&r->preparer, &m->gateway->g, &m->load, entry, batches);
+}
+
 /* NAN: not everything went the way that it should. */
 static double measure(struct run *r, const struct measured *m, enum bench_entry entry)
 {
@@ -167,11 +231,15 @@ static double measure(struct run *r, const struct measured *m, enum bench_entry 
 	struct cr_aead *own = w->aead;
 	double cycles;
 
-	if (!bench_prepare(&r->preparer, &m->gateway->g, &m->load, entry, batches))
+	if (!prepare(r, m, entry, batches))
 		return NAN;
 	w->aead = m->backend->aead;
-	cycles = entry == BENCH_AEAD ? aead_cycles(w, batches, m->load.decrypt)
-				     : path_cycles(m->gateway, batches, m->load.decrypt, entry);
+	if (m->way == BOTH)
+		cycles = both_cycles(m->gateway, batches);
+	else if (entry == BENCH_AEAD)
+		cycles = aead_cycles(w, batches, m->load.decrypt);
+	else
+		cycles = path_cycles(m->gateway, batches, m->load.decrypt, entry);
 	w->aead = own;
 	return cycles < 0 ? NAN : cycles;
 }
@@ -181,7 +249,18 @@ static double measure(struct run *r, const struct measured *m, enum bench_entry 
 /* What stage i costs needs the time from it on, and from the next one on. */
 static bool needs_entry(const struct measured *m, unsigned int i)
 {
-	return m->stages[i] || (i == 0 ? m->whole : m->stages[i - 1]) != NULL;
+	if (i == 0 && (m->whole || m->rest))
+		return true;
+	return m->stages[i] || (i > 0 && m->stages[i - 1]);
+}
+
+static bool sample_both(struct run *r, const struct measured *m)
+{
+	double cycles = m->whole ? measure(r, m, BENCH_RX) : 0;
+
+	if (m->whole && !isnan(cycles))
+		bench_sample(m->whole, cycles);
+	return !isnan(cycles);
 }
 
 static bool sample(struct run *r, struct measured *m)
@@ -189,14 +268,16 @@ static bool sample(struct run *r, struct measured *m)
 	double from[ENTRIES_MAX + 1] = {0}, ciphers = 0, sum = 0;
 	unsigned int n = 0, around = 0;
 
-	for (; n < ENTRIES_MAX && stages[m->load.decrypt][n].name; n++) {
-		if (stages[m->load.decrypt][n].entry == around_aead[m->load.decrypt])
+	if (m->way == BOTH)
+		return sample_both(r, m);
+	for (; n < ENTRIES_MAX && stages[m->way][n].name; n++) {
+		if (stages[m->way][n].entry == around_aead[m->way])
 			around = n;
 		if (needs_entry(m, n))
-			from[n] = measure(r, m, stages[m->load.decrypt][n].entry);
+			from[n] = measure(r, m, stages[m->way][n].entry);
 		sum += from[n];
 	}
-	if (m->ciphers || m->stages[around])
+	if (m->ciphers || m->rest || m->stages[around])
 		ciphers = measure(r, m, BENCH_AEAD);
 	if (isnan(sum + ciphers))
 		return false;
@@ -204,6 +285,8 @@ static bool sample(struct run *r, struct measured *m)
 		bench_sample(m->whole, from[0]);
 	if (m->ciphers)
 		bench_sample(m->ciphers, ciphers);
+	if (m->rest)
+		bench_sample(m->rest, from[0] - ciphers);
 	for (unsigned int i = 0; i < n; i++) {
 		if (m->stages[i])
 			bench_sample(m->stages[i],
@@ -259,27 +342,31 @@ static struct bench_result *wanted(struct run *r, const char *what, const struct
 	return result;
 }
 
-static void add(struct run *r, struct bench_load load, struct gateway *gateway)
+static void add(struct run *r, enum way way, unsigned int size, struct gateway *gateway)
 {
-	static const char *const wholes[] = {"encrypt", "decrypt"};
-	static const char *const ciphers[] = {"encrypt-seal", "decrypt-open"};
+	static const char *const ciphers[BOTH] = {"encrypt-seal", "decrypt-open"};
+	static const char *const rests[BOTH] = {"encrypt-rest", "decrypt-rest"};
+	const struct bench_load load = {.decrypt = way == DECRYPT, .size = size};
 	const struct bench_result *whole = NULL, *cipher = NULL;
 
 	/* The reference is last, and is what the others are compared with. */
 	for (unsigned int i = r->n_backends; i-- > 0;) {
 		struct measured *m = &r->measured[r->n_measured++];
-		bool staged = i == 0;
+		bool staged = i == 0 && way != BOTH;
 
 		*m = (struct measured){
-			.load = load, .gateway = gateway, .backend = &r->backends[i]};
-		m->whole = wanted(r, wholes[load.decrypt], m, whole);
-		m->ciphers = wanted(r, ciphers[load.decrypt], m, cipher);
+			.way = way, .load = load, .gateway = gateway, .backend = &r->backends[i]};
+		m->whole = wanted(r, way_names[way], m, whole);
+		if (way != BOTH)
+			m->ciphers = wanted(r, ciphers[way], m, cipher);
 		if (i == r->n_backends - 1) {
 			whole = m->whole;
 			cipher = m->ciphers;
 		}
+		if (staged)
+			m->rest = wanted(r, rests[way], m, NULL);
 		for (unsigned int k = 0; staged && k < ENTRIES_MAX; k++) {
-			const char *name = stages[load.decrypt][k].name;
+			const char *name = stages[way][k].name;
 
 			if (name)
 				m->stages[k] = wanted(r, name, m, NULL);
@@ -289,10 +376,10 @@ static void add(struct run *r, struct bench_load load, struct gateway *gateway)
 
 static void add_all(struct run *r)
 {
-	for (unsigned int decrypt = 0; decrypt < 2; decrypt++) {
+	for (enum way way = ENCRYPT; way < WAYS; way++) {
 		for (unsigned int k = 0; k < r->n_gateways; k++) {
 			for (unsigned int i = 0; i < SIZES; i++)
-				add(r, (struct bench_load){decrypt, sizes[i]}, &r->gateways[k]);
+				add(r, way, sizes[i], &r->gateways[k]);
 		}
 	}
 }

@@ -13,9 +13,9 @@
 #include "config/keytext.h"
 
 #define ANSWER_NS      (10 * WG_NS_PER_S)
+#define TRIES	       5
 #define ASK_NS	       (WG_NS_PER_S / 2)
 #define ASKS_MAX       30
-#define RETRY_NS       WG_NS_PER_S
 #define PROGRESS_NS    (WG_NS_PER_S / 2)
 #define LEARN_NS       WG_NS_PER_S
 #define LEARN_AGAIN_NS (WG_NS_PER_S / 20)
@@ -150,9 +150,9 @@ static int look(struct lab_tester *t, struct shaking *s, uint64_t until_ns, char
 			s->done++;
 			continue;
 		}
-		if (t->now_ns - s->since[k] >= ANSWER_NS)
+		if (t->now_ns - s->since[k] >= RTE_MAX(ANSWER_NS, TRIES * t->peers.retry_ns))
 			return no_answer(t, s->peers[k], error, error_size);
-		if (t->now_ns - p->initiated_ns >= RETRY_NS)
+		if (t->now_ns - p->initiated_ns >= t->peers.retry_ns)
 			lab_handshake_initiate(&t->peers, s->peers[k], t->now_ns);
 		k++;
 	}
@@ -212,9 +212,10 @@ static void learn(struct lab_tester *t)
 {
 	const uint64_t *came = &t->idle.way[LAB_DECRYPT].received;
 	uint64_t came_before = *came, moved_ns = t->now_ns, round_ns = 0;
+	uint64_t patience_ns = RTE_MAX(LEARN_NS, t->peers.retry_ns);
 	uint32_t first = 0, next = 0;
 
-	while ((first < t->peers.n || *came == came_before) && t->now_ns - moved_ns < LEARN_NS &&
+	while ((first < t->peers.n || *came == came_before) && t->now_ns - moved_ns < patience_ns &&
 	       !lab_stopped(t)) {
 		uint32_t now_first = first_to_learn(t, first);
 

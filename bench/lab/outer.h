@@ -18,42 +18,50 @@ static inline unsigned int lab_outer_bytes(bool ipv6)
 	return LAB_ETHER_BYTES + lab_ip_bytes(ipv6) + DP_UDP_BYTES;
 }
 
-/* The header of peer i, without the gateway's MAC address, lengths and checksums. */
-static inline void lab_outer_make(const struct lab_port *port, uint32_t i, uint8_t *header)
+/* IP and UDP in a header of zeros, without lengths and checksums. */
+static inline void lab_outer_address(uint8_t *header, const struct lab_address *from,
+				     uint16_t from_port, const struct lab_address *to,
+				     uint16_t to_port)
 {
-	const struct lab_setup *setup = port->setup;
-	const struct lab_address *to = &setup->gateway[LAB_OUTSIDE];
-	struct lab_address from = lab_setup_peer_outer(setup, i);
 	bool ipv6 = to->family == AF_INET6;
 	uint8_t *ip = header + LAB_ETHER_BYTES, *udp = ip + lab_ip_bytes(ipv6);
 
-	memset(header, 0, lab_outer_bytes(ipv6));
-	lab_port_write_ethernet(port, header, ipv6);
 	if (ipv6) {
 		ip[0] = 0x60;
 		ip[6] = IPPROTO_UDP;
 		ip[7] = 64;
-		memcpy(ip + 8, from.bytes, 16);
+		memcpy(ip + 8, from->bytes, 16);
 		memcpy(ip + 24, to->bytes, 16);
 	} else {
 		ip[0] = 0x45;
 		ip[8] = 64;
 		ip[9] = IPPROTO_UDP;
-		memcpy(ip + 12, from.bytes, 4);
+		memcpy(ip + 12, from->bytes, 4);
 		memcpy(ip + 16, to->bytes, 4);
 	}
-	dp_store_be16(udp, lab_setup_peer_port(setup, i));
-	dp_store_be16(udp + 2, setup->o.gateway_port);
+	dp_store_be16(udp, from_port);
+	dp_store_be16(udp + 2, to_port);
 }
 
-/* Before a message of so many bytes that follows in the frame. */
-static inline void lab_outer_write(const struct lab_port *port, uint8_t *frame,
-				   const uint8_t *header, bool ipv6, uint32_t bytes)
+/* The header of peer i, without the gateway's MAC address, lengths and checksums. */
+static inline void lab_outer_make(const struct lab_port *port, uint32_t i, uint8_t *header)
+{
+	const struct lab_setup *setup = port->setup;
+	struct lab_address from = lab_setup_peer_outer(setup, i);
+	bool ipv6 = from.family == AF_INET6;
+
+	memset(header, 0, lab_outer_bytes(ipv6));
+	lab_port_write_ethernet(port, header, ipv6);
+	lab_outer_address(header, &from, lab_setup_peer_port(setup, i),
+			  &setup->gateway[LAB_OUTSIDE], setup->o.gateway_port);
+}
+
+/* Of a frame whose header is there: lengths, with a message of so many bytes that follows, and
+ * IPv4's checksum. */
+static inline void lab_outer_lengths(uint8_t *frame, bool ipv6, uint32_t bytes)
 {
 	uint8_t *ip = frame + LAB_ETHER_BYTES, *udp = ip + lab_ip_bytes(ipv6);
 
-	memcpy(frame, header, lab_outer_bytes(ipv6));
-	memcpy(frame, port->next_hop, 6);
 	dp_store_be16(udp + 4, (uint16_t)(DP_UDP_BYTES + bytes));
 	if (ipv6) {
 		dp_store_be16(ip + 4, (uint16_t)(DP_UDP_BYTES + bytes));
@@ -61,6 +69,15 @@ static inline void lab_outer_write(const struct lab_port *port, uint8_t *frame,
 	}
 	dp_store_be16(ip + 2, (uint16_t)(lab_ip_bytes(false) + DP_UDP_BYTES + bytes));
 	dp_ipv4_set_sum(ip);
+}
+
+/* Before a message of so many bytes that follows in the frame. */
+static inline void lab_outer_write(const struct lab_port *port, uint8_t *frame,
+				   const uint8_t *header, bool ipv6, uint32_t bytes)
+{
+	memcpy(frame, header, lab_outer_bytes(ipv6));
+	memcpy(frame, port->next_hop, 6);
+	lab_outer_lengths(frame, ipv6, bytes);
 }
 
 /* When the message is complete: over IPv6 UDP must have a checksum, over IPv4 it has none. */

@@ -47,6 +47,7 @@ int lab_peers_open(struct lab_peers *peers, const struct lab_setup *setup, struc
 		.outside = outside,
 		.at = calloc(setup->o.peers, sizeof(struct lab_peer)),
 		.n = setup->o.peers,
+		.retry_ns = RETRY_NS,
 		.tsc = rte_rdtsc(),
 		.ns_per_cycle = 1e9 / (double)rte_get_tsc_hz(),
 	};
@@ -195,7 +196,7 @@ static bool wants_handshake(const struct lab_peers *peers, const struct lab_peer
 	uint64_t rekey = WG_REKEY_AFTER_NS + SPREAD_NS * number / peers->n;
 
 	if (p->waits)
-		return now_ns - p->initiated_ns >= RETRY_NS;
+		return now_ns - p->initiated_ns >= peers->retry_ns;
 	if (!p->current || now_ns - p->current->birth_ns >= rekey)
 		return true;
 	/* What we send is not answered, not even by a keepalive: the gateway was restarted? */

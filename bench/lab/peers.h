@@ -60,7 +60,8 @@ struct lab_peers {
 	uint32_t next; /* to be looked at */
 	uint64_t tsc;  /* at the beginning */
 	double ns_per_cycle;
-	uint64_t n_sessions;	  /* made so far */
+	uint64_t retry_ns;   /* for an answer to a handshake message; the owner may change it */
+	uint64_t n_sessions; /* made so far */
 	struct lab_session *dead; /* may still be in use by the burst that is being opened */
 };
 

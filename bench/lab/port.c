@@ -17,8 +17,7 @@ const char *lab_port_name(enum lab_side side)
 	return side == LAB_OUTSIDE ? "outside" : "inside";
 }
 
-/* What the packets of the tunnel need on that cable. */
-static uint16_t mtu_of(const struct lab_setup *setup, enum lab_side side)
+uint16_t lab_port_mtu(const struct lab_setup *setup, enum lab_side side)
 {
 	unsigned int mtu = setup->o.tunnel_mtu;
 
@@ -44,7 +43,7 @@ int lab_port_open(struct lab_port *p, enum lab_side side, const struct lab_setup
 	struct dp_device_wish wish = {
 		.port = lab_port_name(side),
 		.device = side == LAB_OUTSIDE ? setup->o.outside : setup->o.inside,
-		.mtu = mtu_of(setup, side),
+		.mtu = lab_port_mtu(setup, side),
 		.mtu_or_more = true,
 		.queues = 1,
 	};

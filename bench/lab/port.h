@@ -24,7 +24,8 @@ struct lab_port {
 	/* Its transmit queue is at the same time the gateway's receive queue: what does not fit is
 	 * what a gateway that is too slow loses. */
 	bool ring;
-	bool resolved; /* next_hop is known */
+	uint64_t refused; /* frames that did not fit, and were lost: counted if ring */
+	bool resolved;	  /* next_hop is known */
 	uint8_t mac[6];
 	uint8_t next_hop[6]; /* the gateway's */
 };
@@ -36,6 +37,8 @@ int lab_port_open(struct lab_port *p, enum lab_side side, const struct lab_setup
 void lab_port_close(struct lab_port *p);
 
 const char *lab_port_name(enum lab_side side);
+/* What the packets of the tunnel need on that cable. */
+uint16_t lab_port_mtu(const struct lab_setup *setup, enum lab_side side);
 
 /* 0, or -ENETDOWN with a sentence in error. */
 int lab_port_check_link(const struct lab_port *p, char *error, unsigned int error_size);
@@ -56,15 +59,24 @@ static inline unsigned int lab_port_send(struct lab_port *p, struct rte_mbuf **p
 	if (took == n)
 		return n;
 	rte_pktmbuf_free_bulk(pkts + took, n - took);
-	return p->ring ? n : took;
+	if (!p->ring)
+		return took;
+	p->refused += n - took;
+	return n;
+}
+
+static inline void lab_ethernet_write(uint8_t *frame, const uint8_t to[6], const uint8_t from[6],
+				      bool ipv6)
+{
+	memcpy(frame, to, 6);
+	memcpy(frame + 6, from, 6);
+	frame[12] = ipv6 ? 0x86 : 0x08;
+	frame[13] = ipv6 ? 0xdd : 0x00;
 }
 
 static inline void lab_port_write_ethernet(const struct lab_port *p, uint8_t *frame, bool ipv6)
 {
-	memcpy(frame, p->next_hop, 6);
-	memcpy(frame + 6, p->mac, 6);
-	frame[12] = ipv6 ? 0x86 : 0x08;
-	frame[13] = ipv6 ? 0xdd : 0x00;
+	lab_ethernet_write(frame, p->next_hop, p->mac, ipv6);
 }
 
 /* A frame of so many zero bytes, or the shortest that there may be; NULL: no buffer is left. */

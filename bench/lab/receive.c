@@ -185,7 +185,7 @@ static unsigned int receive_inside(struct lab_tester *t)
 /* A gateway that was restarted may have another MAC address. */
 static void ask_again(struct lab_tester *t)
 {
-	if (t->now_ns < t->ask_ns)
+	if (t->now_ns < t->ask_ns || t->gateway)
 		return;
 	t->ask_ns = t->now_ns + ASK_AGAIN_NS;
 	lab_neighbour_ask(&t->ports[LAB_OUTSIDE]);
@@ -201,6 +201,8 @@ void lab_receive(struct lab_tester *t)
 		continue;
 	lab_sessions_bury(&t->peers);
 	ask_again(t);
+	if (t->gateway)
+		lab_gateway_turn(t->gateway);
 }
 
 void lab_count_to(struct lab_tester *t, struct lab_result *result)

@@ -15,7 +15,7 @@
 #include "bench/bench.h"
 
 #define STATUS_INTERRUPTED 130 /* as shells have it */
-#define PACKETS_MB	   256 /* for the tester's packet buffers */
+#define PACKETS_MB	   256 /* for packet buffers */
 
 struct session {
 	struct lab_command c;
@@ -150,45 +150,18 @@ static int run_all(struct session *s)
 
 /* ---- output ---- */
 
-static json_t *medium_json(const struct session *s)
-{
-	static const struct {
-		const char *driver, *kind, *text;
-	} kinds[] = {
-		{"virtio_user", "processes", "two processes on one machine, no NIC"},
-		{"vhost", "processes", "two processes on one machine, no NIC"},
-		{"memif", "processes", "two processes on one machine, no NIC"},
-		{"ring", "memory", "one process in memory, no NIC"},
-		{"af_packet", "linux", "Linux's interfaces by packet sockets"},
-		{"af_xdp", "linux", "Linux's interfaces by AF_XDP"},
-		{"tap", "linux", "Linux's TAP interfaces"},
-	};
-	const char *outside = lab_tester_driver(s->tester, true);
-	const char *inside = lab_tester_driver(s->tester, false);
-	const char *kind = "nic", *what = "NICs";
-	char text[160];
-
-	for (unsigned int i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		if (strstr(outside, kinds[i].driver) || strstr(inside, kinds[i].driver)) {
-			kind = kinds[i].kind;
-			what = kinds[i].text;
-		}
-	}
-	snprintf(text, sizeof(text), "%s: outside by %s, inside by %s", what, outside, inside);
-	return json_pack("{s:s, s:s, s:s, s:s}", "outside", s->c.tester.outside, "inside",
-			 s->c.tester.inside, "kind", kind, "text", text);
-}
-
 static json_t *whole_json(const struct session *s, int rc)
 {
-	json_t *whole = json_object();
+	json_t *whole = json_object(), *gateway = lab_gateway_json(s->tester);
 
 	json_object_set_new(whole, "bench", json_string("rfc2544"));
 	json_object_set_new(whole, "machine", bench_machine_json(&s->report));
-	json_object_set_new(whole, "medium", medium_json(s));
+	json_object_set_new(whole, "medium", lab_medium_json(&s->c, s->tester));
 	json_object_set_new(whole, "settings", lab_command_json(&s->c));
 	json_object_set(whole, "trials", s->run.trials);
 	json_object_set(whole, "results", s->run.results);
+	if (gateway)
+		json_object_set_new(whole, "gateway", gateway);
 	json_object_set_new(whole, "partial", json_boolean(rc != 0));
 	if (rc != 0)
 		json_object_set_new(whole, "error",
@@ -237,6 +210,11 @@ static bool start_eal(struct session *s)
 {
 	const char *const devices[] = {s->c.tester.outside, s->c.tester.inside};
 
+	if (s->c.tester.one_process && bench_cpus() < 2)
+		return lab_wrong("--one-process takes two CPUs, one for the tester and one for the "
+				 "gateway, and this program may use one only (see taskset(1))");
+	if (s->c.tester.one_process)
+		return bench_eal_lcores(2, PACKETS_MB, &s->report.hugepages);
 	return bench_eal_devices(devices, 2, PACKETS_MB, &s->report.hugepages);
 }
 

@@ -1,6 +1,6 @@
 /*
  * wgdp-bench rfc2544: what its files share. Options: rfc2544_options.c, rfc2544_values.c; the run
- * and its JSON: rfc2544.c; tables for people: rfc2544_table.c. One thread.
+ * and its JSON: rfc2544.c, rfc2544_medium.c; tables for people: rfc2544_table.c. One thread.
  */
 #ifndef BENCH_LAB_RFC2544_H
 #define BENCH_LAB_RFC2544_H
@@ -68,6 +68,12 @@ bool lab_option_set(struct lab_command *c, const struct lab_option *o, const cha
 bool lab_methods_set(struct lab_command *c, const char *text);
 /* A line on standard error. Returns false. */
 bool lab_wrong(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* ---- rfc2544_medium.c ---- */
+
+json_t *lab_medium_json(const struct lab_command *c, const struct lab_tester *t);
+/* NULL: the gateway was not in this process. */
+json_t *lab_gateway_json(const struct lab_tester *t);
 
 /* ---- rfc2544_table.c ---- */
 

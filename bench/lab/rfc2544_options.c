@@ -24,6 +24,8 @@
 static const struct lab_option options[] = {
 	{"outside", LAB_TEXT, AT(tester.outside), 0, 0, "DEVICE on the gateway's outside cable"},
 	{"inside", LAB_TEXT, AT(tester.inside), 0, 0, "DEVICE on its inside cable"},
+	{"one-process", LAB_FLAG, AT(tester.one_process), 0, 0,
+	 "instead of a gateway at DEVICEs: wgdp's data path, in memory, on a CPU of this program"},
 	{"way", LAB_WAY_LIST, 0, 0, 0, "encrypt, decrypt, both; several with commas (encrypt)"},
 	{"method", LAB_METHOD_LIST, 0, 0, 0, "what to measure (" METHODS_BY_DEFAULT ")"},
 	{"size", LAB_SIZE_LIST, 0, 0, 0,
@@ -84,6 +86,7 @@ static bool takes_value(const struct lab_option *o)
 void lab_command_help(void)
 {
 	printf("usage: wgdp-bench rfc2544 --outside DEVICE --inside DEVICE [OPTION...]\n"
+	       "       wgdp-bench rfc2544 --one-process [OPTION...]\n"
 	       "       wgdp-bench rfc2544 --config wgdp|wg|linux|vpp|key [OPTION...]\n\n"
 	       "Offers traffic to a WireGuard gateway on two DPDK ports, as its peers and as a "
 	       "host "
@@ -141,11 +144,31 @@ static bool check_tester(const struct lab_command *c)
 	return true;
 }
 
-/* The ports are another's matter if only the gateway's configuration is wanted. */
-static bool check(struct lab_command *c, bool soak_seconds)
+/* It is made from the options, and nobody reaches it but the tester. */
+static bool check_one_process(const struct lab_command *c)
 {
-	if (c->help)
-		return true;
+	if (c->tester.outside || c->tester.inside)
+		return lab_wrong("--one-process has ports in memory: leave out --outside and "
+				 "--inside, or test a gateway at these by leaving out "
+				 "--one-process");
+	if (c->only_config)
+		return lab_wrong("--config is for a gateway elsewhere: that of --one-process needs "
+				 "none");
+	if (c->tester.gateway_key)
+		return lab_wrong("--gateway-key is of a gateway elsewhere: that of --one-process "
+				 "has one by --seed");
+	if (has_method(c, lab_reconfiguration))
+		return lab_wrong("the method reconfiguration has no meaning with --one-process: "
+				 "its gateway has no configuration that a command could change; "
+				 "test wgdp as a process of its own, at --outside and --inside");
+	return true;
+}
+
+/* The ports are another's matter if only the gateway's configuration is wanted. */
+static bool check_ports(struct lab_command *c)
+{
+	if (c->tester.one_process)
+		return check_one_process(c);
 	if (c->only_config) {
 		if (!c->tester.outside)
 			c->tester.outside = "OUTSIDE";
@@ -154,12 +177,22 @@ static bool check(struct lab_command *c, bool soak_seconds)
 	} else if (!c->tester.outside || !c->tester.inside) {
 		return lab_wrong("--outside DEVICE and --inside DEVICE are needed: the two ports "
 				 "of the tester, such as 0000:01:00.0 or "
-				 "\"net_virtio_user0,path=/run/out.sock\"; see --help");
-	} else if (c->config.outside_device || c->config.inside_device ||
-		   c->config.private_key_file) {
+				 "\"net_virtio_user0,path=/run/out.sock\"; or --one-process; see "
+				 "--help");
+	}
+	return true;
+}
+
+static bool check(struct lab_command *c, bool soak_seconds)
+{
+	if (c->help)
+		return true;
+	if (!check_ports(c))
+		return false;
+	if (!c->only_config &&
+	    (c->config.outside_device || c->config.inside_device || c->config.private_key_file))
 		return lab_wrong("--config-outside, --config-inside and --private-key-file are for "
 				 "--config");
-	}
 	if (soak_seconds && !has_method(c, lab_soak))
 		return lab_wrong("--seconds is of the method soak; how long trials last is "
 				 "--trial-seconds");

@@ -241,6 +241,24 @@ static void print_oddities(const json_t *trials)
 	       json_array_size(trials), sums[0], sums[1], sums[2], sums[3]);
 }
 
+/* How packets have ended in a gateway that is in this process. */
+static void print_gateway(const json_t *gateway)
+{
+	const json_t *drops = json_object_get(gateway, "drops"), *drop;
+	size_t k;
+
+	printf("gateway: %.0f packets received, %.0f made, %.0f sent, %.0f consumed, %.0f for "
+	       "Linux\n",
+	       real(gateway, "received"), real(gateway, "made"), real(gateway, "sent"),
+	       real(gateway, "consumed"), real(gateway, "punted"));
+	if (real(gateway, "refused") > 0)
+		printf("  lost before it, as its receive queues were full: %.0f\n",
+		       real(gateway, "refused"));
+	json_array_foreach (drops, k, drop)
+		printf("  dropped by it, %s: %.0f (%s)\n", text(drop, "reason"),
+		       real(drop, "packets"), text(drop, "text"));
+}
+
 void lab_table_print(const json_t *whole)
 {
 	const json_t *results = json_object_get(whole, "results"), *entry;
@@ -258,6 +276,8 @@ void lab_table_print(const json_t *whole)
 		}
 	}
 	print_oddities(json_object_get(whole, "trials"));
+	if (json_object_get(whole, "gateway"))
+		print_gateway(json_object_get(whole, "gateway"));
 	if (json_is_true(json_object_get(whole, "partial")))
 		printf("\npartial: %s\n", text(whole, "error"));
 }

@@ -17,11 +17,12 @@
 #include "crypto/random.h"
 #include "dataplane/batch.h"
 
-#define BUFFERS	     16383
-#define CACHE	     256
-#define ROOM_STEP    1024
-#define LINK_SECONDS 6
-#define OPEN_NS	     (30 * WG_NS_PER_S) /* sessions last so long after it */
+#define BUFFERS	      16383
+#define CACHE	      256
+#define ROOM_STEP     1024
+#define LINK_SECONDS  6
+#define OPEN_NS	      (30 * WG_NS_PER_S) /* sessions last so long after it */
+#define RETRY_LATE_NS (5 * WG_NS_PER_S)	 /* as the protocol has it */
 
 static int no_memory(char *error, unsigned int size, const char *what)
 {
@@ -46,7 +47,9 @@ static int open_pool(struct lab_tester *t, char *error, unsigned int error_size)
 	char name[RTE_MEMPOOL_NAMESIZE];
 
 	snprintf(name, sizeof(name), "lab%u", serial++);
-	t->pool = rte_pktmbuf_pool_create(name, BUFFERS, CACHE, 0, room_bytes(t), SOCKET_ID_ANY);
+	/* A gateway in this process has its notes in them. */
+	t->pool = rte_pktmbuf_pool_create(name, BUFFERS, CACHE, DP_NOTE_BYTES, room_bytes(t),
+					  SOCKET_ID_ANY);
 	return t->pool ? 0 : no_memory(error, error_size, "packets");
 }
 
@@ -62,15 +65,36 @@ static int wait_link(struct lab_tester *t, const struct lab_port *p, char *error
 	return rc;
 }
 
-static int open_ports(struct lab_tester *t, char *error, unsigned int error_size)
+/* The ports of one_process, at cables whose other ends have no need to be asked for. */
+static int open_cables(struct lab_tester *t, char *error, unsigned int error_size)
 {
 	int rc = 0;
+
+	for (int side = LAB_OUTSIDE; rc == 0 && side < LAB_SIDES; side++)
+		rc = lab_cable_open(&t->cables[side], (uint8_t)side, error, error_size);
+	t->setup.o.outside = t->cables[LAB_OUTSIDE].devices[LAB_TESTER_END];
+	t->setup.o.inside = t->cables[LAB_INSIDE].devices[LAB_TESTER_END];
+	return rc;
+}
+
+static void meet_gateway(struct lab_port *p, const struct lab_cable *cable)
+{
+	memcpy(p->mac, cable->macs[LAB_TESTER_END], sizeof(p->mac));
+	memcpy(p->next_hop, cable->macs[LAB_GATEWAY_END], sizeof(p->next_hop));
+	p->resolved = true;
+}
+
+static int open_ports(struct lab_tester *t, char *error, unsigned int error_size)
+{
+	int rc = t->setup.o.one_process ? open_cables(t, error, error_size) : 0;
 
 	for (int side = LAB_OUTSIDE; rc == 0 && side < LAB_SIDES; side++)
 		rc = lab_port_open(&t->ports[side], (enum lab_side)side, &t->setup, t->pool, error,
 				   error_size);
 	for (int side = LAB_OUTSIDE; rc == 0 && side < LAB_SIDES; side++)
 		rc = wait_link(t, &t->ports[side], error, error_size);
+	for (int side = LAB_OUTSIDE; t->setup.o.one_process && side < LAB_SIDES; side++)
+		meet_gateway(&t->ports[side], &t->cables[side]);
 	return rc;
 }
 
@@ -102,6 +126,14 @@ static int open_streams(struct lab_tester *t, char *error, unsigned int error_si
 	return 0;
 }
 
+/* Its cables lose no message: one that is late waits for a CPU, and another one would only make the
+ * answer to the first worthless. */
+static int open_gateway(struct lab_tester *t, char *error, unsigned int error_size)
+{
+	t->peers.retry_ns = RETRY_LATE_NS;
+	return lab_gateway_open(&t->gateway, &t->setup, &t->peers, t->cables, error, error_size);
+}
+
 static int open_all(struct lab_tester *t, char *error, unsigned int error_size)
 {
 	int rc = open_pool(t, error, error_size);
@@ -115,6 +147,8 @@ static int open_all(struct lab_tester *t, char *error, unsigned int error_size)
 		rc = open_ports(t, error, error_size);
 	if (rc == 0 && lab_peers_open(&t->peers, &t->setup, &t->ports[LAB_OUTSIDE]) != 0)
 		rc = no_memory(error, error_size, "peers");
+	if (rc == 0 && t->setup.o.one_process)
+		rc = open_gateway(t, error, error_size);
 	if (rc == 0)
 		rc = lab_connect_ports(t, error, error_size);
 	return rc == 0 ? lab_connect_peers(t, OPEN_NS, error, error_size) : rc;
@@ -147,9 +181,13 @@ void lab_tester_close(struct lab_tester *t)
 {
 	if (!t)
 		return;
+	lab_gateway_stop(t->gateway);
 	lab_peers_close(&t->peers);
-	for (int side = LAB_OUTSIDE; side < LAB_SIDES; side++)
+	for (int side = LAB_OUTSIDE; side < LAB_SIDES; side++) {
 		lab_port_close(&t->ports[side]);
+		lab_cable_close(&t->cables[side]);
+	}
+	lab_gateway_free(t->gateway);
 	for (unsigned int way = 0; way < LAB_WAYS; way++)
 		for (unsigned int kind = 0; kind < LAB_KINDS; kind++)
 			lab_stream_close(&t->streams[way][kind]);
@@ -172,6 +210,16 @@ int lab_tester_set_size(struct lab_tester *t, uint16_t size, char *error, unsign
 	for (unsigned int way = 0; way < LAB_WAYS; way++)
 		lab_stream_set_size(&t->streams[way][LAB_MAIN], size, o.tunnel_mtu);
 	return 0;
+}
+
+bool lab_tester_gateway(const struct lab_tester *t, struct lab_gateway_counts *out)
+{
+	if (!t->gateway)
+		return false;
+	lab_gateway_count(t->gateway, out);
+	for (int side = LAB_OUTSIDE; side < LAB_SIDES; side++)
+		out->refused += t->ports[side].refused;
+	return true;
 }
 
 const char *lab_tester_driver(const struct lab_tester *t, bool outside)

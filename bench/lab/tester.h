@@ -7,8 +7,10 @@
  *      tester `outside` ---cable--- outside | gateway | inside ---cable--- `inside` tester
  *
  * The gateway may be any: it has the addresses, the private key and the peers that
- * lab_tester_config() writes. All functions are called by one thread, which is pinned to the main
- * lcore: generator and analyser are one loop. EAL runs before (bench_eal_devices()).
+ * lab_tester_config() writes. Or it is one that the tester opens itself, in this process
+ * (one_process; gateway.h). All functions are called by one thread, which is pinned to the main
+ * lcore: generator and analyser are one loop. EAL runs before (bench_eal_devices(); with
+ * one_process bench_eal_lcores(), for two).
  *
  * Sizes are those of the inner IP packet, as for wgdp-bench path: 64 is an IP packet of 64 bytes
  * in the tunnel, and an Ethernet frame of 78 without, of 82 with its checksum on the inside cable.
@@ -43,6 +45,9 @@ struct lab_tester_options {
 	/* What wgdp's `device:` takes: PCI address, vdev with arguments, Linux interface; a vdev
 	 * that the program has made already by its name. */
 	const char *outside, *inside;
+	/* The gateway is wgdp's data plane in this process, on another lcore, at cables in memory:
+	 * no outside, no inside, no gateway_key. */
+	bool one_process;
 	bool inner_ipv6;
 	/* ADDRESS/LENGTH of the gateway's ports, and the tester's first address on each cable.
 	 * Peers have that one and the ones after it: as many as outside_addresses (0: one for each
@@ -115,6 +120,24 @@ double lab_tester_line_pps(const struct lab_tester *t, enum lab_way way);
 
 /* For reports: "net_virtio_user", "net_i40e", ... */
 const char *lab_tester_driver(const struct lab_tester *t, bool outside);
+
+/* How packets have ended in the gateway of one_process, all of them since it was opened:
+ * received + made = sent + punted + consumed + sum of drops, when nothing is under way. */
+#define LAB_GATEWAY_DROPS_MAX 64
+struct lab_gateway_drop {
+	const char *name, *text;
+	uint64_t packets;
+};
+struct lab_gateway_counts {
+	int cpu, tester_cpu; /* of its worker, and of the tester */
+	/* What its ports had no room for when it came from the tester: not in the rest. */
+	uint64_t refused;
+	uint64_t received, made, sent, punted, consumed;
+	struct lab_gateway_drop drops[LAB_GATEWAY_DROPS_MAX];
+	unsigned int n_drops; /* that there were */
+};
+/* False: the gateway is elsewhere. */
+bool lab_tester_gateway(const struct lab_tester *t, struct lab_gateway_counts *out);
 
 /* Between trials, when nothing is offered for more than a few seconds: answers ARP, keepalives and
  * handshakes for so long. */

@@ -5,7 +5,9 @@
 #ifndef BENCH_LAB_TESTER_PRIV_H
 #define BENCH_LAB_TESTER_PRIV_H
 
+#include "bench/lab/cable.h"
 #include "bench/lab/flows.h"
+#include "bench/lab/gateway.h"
 #include "bench/lab/peers.h"
 #include "bench/lab/port.h"
 #include "bench/lab/tester.h"
@@ -18,6 +20,9 @@ struct lab_tester {
 	struct rte_mempool *pool;
 	struct lab_port ports[LAB_SIDES];
 	struct lab_peers peers;
+	/* With one_process. */
+	struct lab_cable cables[LAB_SIDES];
+	struct lab_gateway *gateway; /* else NULL */
 	struct cr_aead *aead;
 	struct lab_stream streams[LAB_WAYS][LAB_KINDS]; /* bulk: opened when it is first wanted */
 	struct lab_result idle; /* what comes while no trial runs; nobody reads it */

@@ -38,6 +38,6 @@ def go(tests):
         try:
             test()
             print(f"ok {number} - {test.__name__}")
-        except (AssertionError, KeyError, ValueError, subprocess.TimeoutExpired) as error:
+        except (AssertionError, KeyError, OSError, ValueError, subprocess.TimeoutExpired) as error:
             print(f"not ok {number} - {test.__name__}")
             print(f"# {error!r}"[:2000].replace("\n", " "))

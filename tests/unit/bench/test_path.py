@@ -16,7 +16,8 @@ def check_result(result, names):
     assert ("ratio" in result) == ("ratio_to" in result), result
     if "ratio" in result:
         assert result["ratio"] > 0 and result["ratio_to"] in names, result
-    if result["name"].split("/")[0] in ("encrypt", "decrypt", "encrypt-seal", "decrypt-open"):
+    if result["name"].split("/")[0] in ("encrypt", "decrypt", "both", "encrypt-seal",
+                                         "decrypt-open"):
         assert result["value"] > 0, result
 
 
@@ -34,11 +35,12 @@ def as_json():
     assert len(names) == len(set(names)), names
     for result in bench["results"]:
         check_result(result, names)
-    for way in ("encrypt", "decrypt"):
+    for way in ("encrypt", "decrypt", "both"):
         for size in ("64", "256", "576", "1420", "imix"):
             for peers in ("1-peer", "20-peers"):
                 assert f"{way}/{size}/{peers}/reference" in names, names
-                assert fnmatch.filter(names, f"{way}-tx/{size}/{peers}/*"), names
+                stages = fnmatch.filter(names, f"{way}-*/{size}/{peers}/*")
+                assert bool(stages) == (way != "both"), (way, stages)
 
 
 def filtered():
@@ -46,6 +48,15 @@ def filtered():
     assert done.returncode == 0, done.stderr
     for result in json.loads(done.stdout)["results"]:
         assert fnmatch.fnmatch(result["name"], "decrypt/64/1-peer/*"), result
+
+
+def both_ways():
+    done = run("path", "--json", "--seconds", "1", "--peers", "20", "--filter", "both/imix/*")
+    assert done.returncode == 0, done.stderr
+    results = json.loads(done.stdout)["results"]
+    assert {result["name"].split("/")[2] for result in results} == {"1-peer", "20-peers"}, results
+    for result in results:
+        assert result["value"] > 0 and result["name"].startswith("both/imix/"), result
 
 
 def as_table():
@@ -65,4 +76,4 @@ def refusals():
                     ["path", "--filter", "no-such-name"])
 
 
-go([as_json, filtered, as_table, helps, refusals])
+go([as_json, filtered, both_ways, as_table, helps, refusals])

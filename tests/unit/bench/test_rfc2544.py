@@ -13,6 +13,7 @@ def expect_wrong(says, *arguments, ports=True):
 
 def ports_are_needed():
     expect_wrong("--outside", ports=False)
+    expect_wrong("--one-process", ports=False)
     expect_wrong("--inside", "--outside", "0000:ff:1f.7", ports=False)
     expect_wrong("empty", "--outside", "")
 
@@ -60,6 +61,22 @@ def what_does_not_fit_together():
     expect_wrong("1500", "--size", "1500")
 
 
+def a_gateway_in_this_process():
+    alone = {"--config is for a gateway elsewhere": ["--config", "wg"],
+             "--gateway-key is of a gateway elsewhere":
+                 ["--gateway-key", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE="],
+             "reconfiguration has no meaning with --one-process":
+                 ["--method", "reconfiguration", "--rate", "1k", "--during", "true"],
+             "are for --config": ["--config-outside", "eth0"],
+             "not 1500": ["--size", "1500"],
+             "is not in the network": ["--tester-outside", "192.0.2.1"],
+             "need a rate": ["--method", "soak"]}
+    for says, options in alone.items():
+        expect_wrong(says, "--one-process", *options, ports=False)
+    expect_wrong("leave out --outside and --inside", "--one-process")
+    expect_wrong("leave out --outside", "--one-process", "--inside", "net_ring0", ports=False)
+
+
 def configurations():
     expect_wrong("wgdp, wg, linux, vpp or key", "--config", "openvpn")
     expect_wrong("private key", "--config", "wgdp")
@@ -82,8 +99,9 @@ def configurations():
 def helps():
     done = run("rfc2544", "--help")
     assert done.returncode == 0 and "back-to-back" in done.stdout and "--during" in done.stdout
+    assert "--one-process" in done.stdout
     assert "rfc2544" in run("--help").stdout
 
 
 go([ports_are_needed, a_device_that_is_not_there, numbers, lists, what_does_not_fit_together,
-    configurations, helps])
+    a_gateway_in_this_process, configurations, helps])

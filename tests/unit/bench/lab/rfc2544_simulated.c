@@ -22,6 +22,7 @@ struct lab_tester {
 	double open_error;   /* of lab_tester_open(), positive */
 	const volatile sig_atomic_t *stop;
 	unsigned int size;
+	bool one_process;
 };
 
 static void set(struct lab_tester *t, const char *name, double value)
@@ -68,12 +69,13 @@ int lab_tester_open(const struct lab_tester_options *o, struct lab_tester **out,
 		    unsigned int error_size)
 {
 	struct lab_tester *t = calloc(1, sizeof(*t));
-	char *copy = strdup(o->outside), *at = copy, *part;
+	char *copy = strdup(o->one_process ? "" : o->outside), *at = copy, *part;
 
 	*out = NULL;
 	t->s = (struct simulated){
 		.limit_pps = 1e6, .latency_ns = 1000, .random = 1, .fail_with = -ENETDOWN};
 	t->stop = o->stop;
+	t->one_process = o->one_process;
 	while ((part = strsep(&at, ",")) != NULL) {
 		char *value = strchr(part, '=');
 
@@ -127,7 +129,35 @@ const char *lab_tester_driver(const struct lab_tester *t, bool outside)
 	return "net_ring";
 }
 
+bool lab_tester_gateway(const struct lab_tester *t, struct lab_gateway_counts *out)
+{
+	if (!t->one_process)
+		return false;
+	*out = (struct lab_gateway_counts){.cpu = 2,
+					   .tester_cpu = 3,
+					   .refused = 7,
+					   .received = 100,
+					   .made = 2,
+					   .sent = 90,
+					   .punted = 1,
+					   .consumed = 5,
+					   .drops = {{"ttl", "TTL used up", 6}},
+					   .n_drops = 1};
+	return true;
+}
+
 /* ---- bench.h ---- */
+
+unsigned int bench_cpus(void)
+{
+	return 2;
+}
+
+bool bench_eal_lcores(unsigned int n, unsigned int megabytes, bool *hugepages)
+{
+	*hugepages = false;
+	return true;
+}
 
 bool bench_eal_devices(const char *const *devices, unsigned int n, unsigned int megabytes,
 		       bool *hugepages)

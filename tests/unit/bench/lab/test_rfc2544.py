@@ -58,6 +58,7 @@ def everything():
     assert set(got) == {"bench", "machine", "medium", "settings", "trials", "results", "partial"}
     assert got["bench"] == "rfc2544" and got["partial"] is False
     assert got["medium"]["kind"] == "memory" and "no NIC" in got["medium"]["text"]
+    assert got["medium"]["one_process"] is False
     assert got["settings"]["sizes"] == [64, "imix"], got["settings"]
     assert got["settings"]["ways"] == ["encrypt", "both"]
     assert got["settings"]["trial_seconds"] == 10 and got["settings"]["loss"] == 0.005
@@ -149,5 +150,25 @@ def tables():
     assert " imix encrypt" in done.stdout and "NDR" in done.stdout
 
 
+def a_gateway_in_this_process():
+    done = run("--one-process", "--json")
+    assert done.returncode == 0, done
+    got = json.loads(done.stdout)
+    assert got["medium"] == {
+        "outside": "memory", "inside": "memory", "kind": "memory", "one_process": True,
+        "tester_cpu": 3, "gateway_cpu": 2,
+        "text": "one process in memory, no NIC: wgdp's data path on CPU 2, the tester on CPU 3, "
+                "joined by net_ring"}, got["medium"]
+    assert got["gateway"] == {
+        "refused": 7, "received": 100, "made": 2, "sent": 90, "punted": 1, "consumed": 5,
+        "drops": [{"reason": "ttl", "text": "TTL used up", "packets": 6}]}, got["gateway"]
+    table = run("--one-process").stdout
+    for line in (got["medium"]["text"], "dropped by it, ttl: 6 (TTL used up)",
+                 "gateway: 100 packets received, 2 made, 90 sent, 5 consumed, 1 for Linux",
+                 "as its receive queues were full: 7"):
+        assert line in table, (line, table)
+
+
 go([everything, right_answers, the_tester_is_said_to_be_the_limit, interrupted, failing,
-    above_the_line, left_out, command_that_fails, tables])
+    above_the_line, left_out, command_that_fails, tables,
+    a_gateway_in_this_process])
