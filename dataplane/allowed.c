@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "dataplane/batch.h"
@@ -39,32 +40,73 @@ void dp_allowed_free(struct dp_allowed *a)
 	free(a);
 }
 
+/* ---- the host that is in the peer as well ---- */
+
+static uint32_t host_of(int family, const uint8_t *addr, uint8_t len)
+{
+	uint32_t host = 0;
+
+	if (family == AF_INET && len == 32)
+		memcpy(&host, addr, sizeof(host));
+	return host;
+}
+
+/* The trie has given it to the peer. */
+static void keep_host(struct dp_peer *peer, uint32_t host)
+{
+	if (host != 0 && atomic_load_explicit(&peer->host_v4, memory_order_relaxed) == 0)
+		atomic_store_explicit(&peer->host_v4, host, memory_order_release);
+}
+
+/* It is not the peer's any more. Who saw it until now has seen what was right before. */
+static void lose_host(struct dp_peer *peer, uint32_t host)
+{
+	if (host != 0 && atomic_load_explicit(&peer->host_v4, memory_order_relaxed) == host)
+		atomic_store_explicit(&peer->host_v4, 0, memory_order_release);
+}
+
+/* ---- control ---- */
+
 int dp_allowed_insert(struct dp_allowed *a, int family, const uint8_t *addr, uint8_t len,
 		      struct dp_peer *peer)
 {
+	uint32_t host = host_of(family, addr, len);
 	void *old;
+	int rc;
 
-	return dp_trie_set(dp_tries_of(&a->tries, family), dp_trie_key(family, addr), len, peer,
-			   &old);
+	rc = dp_trie_set(dp_tries_of(&a->tries, family), dp_trie_key(family, addr), len, peer,
+			 &old);
+	if (rc != 0)
+		return rc;
+	if (old != NULL && old != peer)
+		lose_host(old, host);
+	keep_host(peer, host);
+	return 0;
 }
 
 int dp_allowed_remove(struct dp_allowed *a, int family, const uint8_t *addr, uint8_t len,
-		      const struct dp_peer *peer)
+		      struct dp_peer *peer)
 {
 	struct dp_trie *t = dp_tries_of(&a->tries, family);
 
 	assert(peer != NULL);
-	return dp_trie_clear(t, dp_trie_key(family, addr), len, peer) == NULL ? -ENOENT : 0;
+	if (dp_trie_clear(t, dp_trie_key(family, addr), len, peer) == NULL)
+		return -ENOENT;
+	lose_host(peer, host_of(family, addr, len));
+	return 0;
 }
 
-size_t dp_allowed_remove_some(struct dp_allowed *a, const struct dp_peer *peer, size_t max)
+size_t dp_allowed_remove_some(struct dp_allowed *a, struct dp_peer *peer, size_t max)
 {
-	size_t n = dp_trie_clear_listed(a->tries.v4, peer, max);
+	size_t n;
 
+	/* It may be among those that stay; then it is looked up. */
+	atomic_store_explicit(&peer->host_v4, 0, memory_order_release);
+	n = dp_trie_clear_listed(a->tries.v4, peer, max);
 	return n + dp_trie_clear_listed(a->tries.v6, peer, max - n);
 }
 
-void dp_allowed_remove_peer(struct dp_allowed *a, const struct dp_peer *peer)
+void dp_allowed_remove_peer(struct dp_allowed *a, struct dp_peer *peer)
 {
 	dp_allowed_remove_some(a, peer, SIZE_MAX);
 }

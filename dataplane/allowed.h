@@ -2,7 +2,8 @@
  * Allowed-IPs of one WireGuard interface: which peer a destination belongs to, and whether a
  * source belongs to a peer. One writer (control), any number of readers (workers) without locks:
  * a lookup during a change gives the answer before or after it, never a miss in between.
- * Addresses are in network order, IPv4 in 4 bytes.
+ * Addresses are in network order, IPv4 in 4 bytes. Of a peer's IPv4 hosts (/32) one is in the peer
+ * itself as well: dp_allowed_host().
  */
 #ifndef DATAPLANE_ALLOWED_H
 #define DATAPLANE_ALLOWED_H
@@ -27,12 +28,12 @@ int dp_allowed_insert(struct dp_allowed *a, int family, const uint8_t *addr, uin
 		      struct dp_peer *peer);
 /* Control. Exactly this prefix, if it is this peer's: 0, else -ENOENT. */
 int dp_allowed_remove(struct dp_allowed *a, int family, const uint8_t *addr, uint8_t len,
-		      const struct dp_peer *peer);
+		      struct dp_peer *peer);
 /* Control. At most max prefixes of a peer, without walking those of others; how many it were. 0:
  * none is left. For callers that have other things to do meanwhile: some 200 ns each. */
-size_t dp_allowed_remove_some(struct dp_allowed *a, const struct dp_peer *peer, size_t max);
+size_t dp_allowed_remove_some(struct dp_allowed *a, struct dp_peer *peer, size_t max);
 /* Control. All prefixes of a peer. */
-void dp_allowed_remove_peer(struct dp_allowed *a, const struct dp_peer *peer);
+void dp_allowed_remove_peer(struct dp_allowed *a, struct dp_peer *peer);
 /* Control. Calls visit for each prefix of a peer (all peers' if NULL), IPv4 first; visit returns
  * false: stop. */
 void dp_allowed_list(const struct dp_allowed *a, const struct dp_peer *peer,

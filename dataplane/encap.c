@@ -97,7 +97,7 @@ void dp_encap(struct dp_worker *w, struct dp_batch *b)
 	to.v6 = 0;
 	for (unsigned int i = 0; i < b->n; i++)
 		dp_keys_put_ip(&to, i, rte_pktmbuf_mtod(b->pkts[i], const uint8_t *), false);
-	dp_lookup_peers(b, &to, peers);
+	dp_lookup_peers(b, &to, dp_mask_of(b->n), peers);
 	prefetch_peers(peers, b->n);
 	for (unsigned int i = 0; i < b->n; i++) {
 		struct dp_note *note = dp_note(b->pkts[i]);

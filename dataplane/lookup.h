@@ -35,11 +35,11 @@ static inline uint32_t dp_mask_same_iface(const struct dp_batch *b, uint32_t mas
 	return same & mask;
 }
 
-/* The peers of note.iface whose allowed-ips hold the keys, one for each packet of a batch. */
+/* The peers of note.iface whose allowed-ips hold the keys, for the packets of a mask. */
 static inline void dp_lookup_peers(const struct dp_batch *b, const struct dp_keys *keys,
-				   struct dp_peer **peers)
+				   uint32_t todo, struct dp_peer **peers)
 {
-	uint32_t todo = dp_mask_of(b->n), same;
+	uint32_t same;
 
 	for (; todo; todo &= ~same) {
 		const struct dp_iface *iface = dp_note(b->pkts[__builtin_ctz(todo)])->iface;

@@ -5,6 +5,8 @@
  */
 #include "dataplane/open.h"
 
+#include <string.h>
+
 #include <rte_mbuf.h>
 
 #include "dataplane/ip.h"
@@ -67,29 +69,55 @@ static enum dp_opened strip(struct rte_mbuf *m)
 	return DP_OPENED;
 }
 
-/* Who owns the sources, and where the destinations lead. inner: those packets of a batch whose mask
- * this is; found[] is the batch's. */
+/* Is the source the one host that the peer is known for? Then nobody else's prefix is as long. */
+static inline bool is_host(const struct dp_peer *peer, const uint8_t *ip)
+{
+	uint32_t source, host = atomic_load_explicit(&peer->host_v4, memory_order_acquire);
+
+	memcpy(&source, ip + 12, sizeof(source));
+	return source == host && host != 0 && dp_ip_version(ip) == 4;
+}
+
+/* Those of a mask whose source is not among its peer's allowed-ips. */
+static uint32_t look_up_sources(const struct dp_batch *b, const struct dp_keys *from, uint32_t mask)
+{
+	struct dp_peer *owners[DP_BATCH_MAX];
+	uint32_t strangers = 0;
+
+	dp_lookup_peers(b, from, mask, owners);
+	for (; mask; mask &= mask - 1) {
+		unsigned int i = (unsigned int)__builtin_ctz(mask);
+
+		strangers |= (uint32_t)(owners[i] != dp_note(b->pkts[i])->peer) << i;
+	}
+	return strangers;
+}
+
+/* Where the destinations lead. inner: those packets of a batch whose mask this is; found[] is the
+ * batch's, and told whose sources are others'. */
 static void look_up(const struct dp *dp, const struct dp_batch *inner, uint32_t mask,
 		    uint8_t *found)
 {
 	const struct dp_route *routes[DP_BATCH_MAX];
-	struct dp_peer *owners[DP_BATCH_MAX];
+	uint32_t others = 0, strangers = 0;
 	struct dp_keys from, to;
 
 	from.v6 = to.v6 = 0;
 	for (unsigned int i = 0; i < inner->n; i++) {
 		const uint8_t *ip = rte_pktmbuf_mtod(inner->pkts[i], const uint8_t *);
 
-		dp_keys_put_ip(&from, i, ip, true);
 		dp_keys_put_ip(&to, i, ip, false);
+		if (is_host(dp_note(inner->pkts[i])->peer, ip))
+			continue;
+		dp_keys_put_ip(&from, i, ip, true);
+		others |= UINT32_C(1) << i;
 	}
-	dp_lookup_peers(inner, &from, owners);
+	if (others)
+		strangers = look_up_sources(inner, &from, others);
 	dp_routes_lookup_bulk(dp->routes, &to, dp_mask_of(inner->n), routes);
 	for (unsigned int i = 0; i < inner->n; i++, mask &= mask - 1) {
-		struct dp_note *note = dp_note(inner->pkts[i]);
-
-		note->route = routes[i];
-		if (unlikely(!owners[i] || owners[i] != note->peer))
+		dp_note(inner->pkts[i])->route = routes[i];
+		if (unlikely(strangers >> i & 1))
 			found[__builtin_ctz(mask)] = DP_OPENED_STRANGER;
 	}
 }

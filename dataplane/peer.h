@@ -95,6 +95,9 @@ struct dp_peer {
 	 * yet: what is to be sealed waits at control, so that no answer goes to where the peer was.
 	 */
 	_Atomic bool roam_told;
+	/* An IPv4 address that is the peer's by a prefix of its own, in network order: as no prefix
+	 * is longer, nothing need be looked up to know that. 0: none (allowed.c) */
+	_Atomic uint32_t host_v4;
 	/* sealing workers */
 	_Atomic uint64_t sent_any_ns;
 	_Atomic uint64_t sent_data_ns;

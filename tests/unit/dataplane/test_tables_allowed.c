@@ -55,7 +55,7 @@ static int insert(struct dp_allowed *a, const char *prefix, struct dp_peer *peer
 	return dp_allowed_insert(a, family, addr, len, peer);
 }
 
-static int take_away(struct dp_allowed *a, const char *prefix, const struct dp_peer *peer)
+static int take_away(struct dp_allowed *a, const char *prefix, struct dp_peer *peer)
 {
 	uint8_t addr[16], len;
 	int family = parse(prefix, addr, &len);
@@ -426,6 +426,23 @@ static void churn_look(const struct dp_allowed *a, const struct oracle *o, int f
 	}
 }
 
+/* What a peer is known for is its own. Returns how many are known for something. */
+static unsigned int churn_hosts(const struct oracle *o, const struct dp_peer *peers, unsigned int n)
+{
+	unsigned int known = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		uint32_t host = atomic_load((_Atomic uint32_t *)(uintptr_t)&peers[i].host_v4);
+		uint8_t addr[16] = {0};
+
+		memcpy(addr, &host, sizeof(host));
+		if (host != 0)
+			assert_ptr_equal(oracle_lookup(o, addr), &peers[i]);
+		known += host != 0;
+	}
+	return known;
+}
+
 static bool count_one(void *ctx, int family, const uint8_t *addr, uint8_t len, struct dp_peer *peer)
 {
 	struct oracle *o = ((struct oracle **)ctx)[family == AF_INET6];
@@ -459,6 +476,7 @@ static void churn(void **state)
 	static struct oracle oracles[2];
 	struct dp_peer peers[CHURN_PEERS];
 	uint64_t seed = 20240917;
+	size_t known = 0;
 
 	(void)state;
 	memset(peers, 0, sizeof(peers));
@@ -469,12 +487,51 @@ static void churn(void **state)
 		int family = which == 0 ? AF_INET : AF_INET6;
 
 		churn_change(a, oracles, which, &seed, peers);
+		known += churn_hosts(&oracles[0], peers, CHURN_PEERS);
 		if (i % 16 == 0)
 			churn_look(a, &oracles[which], family, &seed);
 		if (i % 1024 == 0)
 			churn_list(a, &oracles[0], &oracles[1], peers);
 		dp_reclaim_poll(rcu.reclaim);
 	}
+	assert_true(known > CHURN_OPS / 4);
+	dp_allowed_free(a);
+	test_rcu_free(&rcu);
+}
+
+/* A host is the peer's until it is taken away, whichever way. */
+static void hosts(void **state)
+{
+	static const uint8_t x[] = {10, 0, 0, 1}, y[] = {10, 0, 0, 2}, zero[4];
+	struct test_rcu rcu = test_rcu_new(1);
+	struct dp_allowed *a = dp_allowed_new(rcu.reclaim);
+	struct dp_peer p = {0}, q = {0};
+	uint32_t as_x, as_y;
+
+	(void)state;
+	memcpy(&as_x, x, 4);
+	memcpy(&as_y, y, 4);
+	assert_int_equal(dp_allowed_insert(a, AF_INET, x, 31, &p), 0);
+	assert_int_equal(dp_allowed_insert(a, AF_INET, zero, 32, &p), 0);
+	assert_int_equal(p.host_v4, 0);
+	assert_int_equal(dp_allowed_insert(a, AF_INET, x, 32, &p), 0);
+	assert_int_equal(dp_allowed_insert(a, AF_INET, y, 32, &p), 0);
+	assert_int_equal(p.host_v4, as_x);
+	/* not that one */
+	assert_int_equal(dp_allowed_remove(a, AF_INET, y, 32, &p), 0);
+	assert_int_equal(dp_allowed_remove(a, AF_INET, x, 31, &p), 0);
+	assert_int_equal(dp_allowed_remove(a, AF_INET, x, 32, &q), -ENOENT);
+	assert_int_equal(p.host_v4, as_x);
+	/* another peer takes it */
+	assert_int_equal(dp_allowed_insert(a, AF_INET, x, 32, &q), 0);
+	assert_int_equal(p.host_v4, 0);
+	assert_int_equal(q.host_v4, as_x);
+	assert_int_equal(dp_allowed_insert(a, AF_INET, y, 32, &p), 0);
+	assert_int_equal(p.host_v4, as_y);
+	assert_int_equal(dp_allowed_remove(a, AF_INET, x, 32, &q), 0);
+	assert_int_equal(q.host_v4, 0);
+	assert_int_equal(dp_allowed_remove_some(a, &p, 1), 1);
+	assert_int_equal(p.host_v4, 0);
 	dp_allowed_free(a);
 	test_rcu_free(&rcu);
 }
@@ -511,6 +568,7 @@ static void out_of_memory(void **state)
 			assert_int_equal(rc, -ENOMEM);
 			assert_int_equal(dp_allowed_count(a), o.n);
 			churn_look(a, &o, AF_INET, &seed);
+			churn_hosts(&o, peers, 2);
 			failed++;
 			rc = dp_allowed_insert(a, AF_INET, addr, len, peer);
 		}
@@ -595,10 +653,10 @@ static void routes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(kernel_static),    cmocka_unit_test(deepest),
-		cmocka_unit_test(listed),	    cmocka_unit_test(churn),
-		cmocka_unit_test(removed_in_parts), cmocka_unit_test(out_of_memory),
-		cmocka_unit_test(routes),
+		cmocka_unit_test(kernel_static), cmocka_unit_test(deepest),
+		cmocka_unit_test(listed),	 cmocka_unit_test(churn),
+		cmocka_unit_test(hosts),	 cmocka_unit_test(removed_in_parts),
+		cmocka_unit_test(out_of_memory), cmocka_unit_test(routes),
 	};
 
 	return UNIT_RUN(tests);

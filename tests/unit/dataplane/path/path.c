@@ -392,6 +392,19 @@ void path_receive(struct path *p, unsigned int port, const struct path_frame *f)
 	dp_tx_flush(p->w);
 }
 
+void path_receive_all(struct path *p, unsigned int port, const struct path_frame *f, unsigned int n)
+{
+	struct dp_batch b = {.n = (uint16_t)n};
+
+	assert_true(n <= DP_BATCH_MAX);
+	for (unsigned int i = 0; i < n; i++) {
+		b.pkts[i] = path_packet(p, f[i].at, f[i].len);
+		dp_note(b.pkts[i])->port_id = (uint16_t)port;
+	}
+	dp_classify(p->w, &b);
+	dp_tx_flush(p->w);
+}
+
 static void free_exact(void *addr, void *shared)
 {
 	free(addr);

@@ -86,6 +86,9 @@ bool path_udp_sum_right(const uint8_t *ip);
 struct rte_mbuf *path_packet(struct path *p, const void *at, size_t len);
 /* A frame that port has received, through classify and whatever follows; flushed. */
 void path_receive(struct path *p, unsigned int port, const struct path_frame *f);
+/* The same for n frames in one batch. */
+void path_receive_all(struct path *p, unsigned int port, const struct path_frame *f,
+		      unsigned int n);
 /* The same, in a buffer of its own that ends where the frame ends, so that sanitizers see what is
  * read or written beyond. */
 void path_receive_exact(struct path *p, unsigned int port, const struct path_frame *f);

@@ -636,6 +636,49 @@ static void sources(void **state)
 	path_close(&p);
 }
 
+/* A batch of peers whose hosts are known for them, with other sources in it, one of them of IPv6
+ * with the host's bytes at its place; then a host goes to another peer. */
+static void hosts(void **state)
+{
+	static const struct {
+		unsigned int peer;
+		const char *source;
+		bool good, good_after;
+	} rows[] = {
+		{1, "10.9.0.1", true, false},  {2, "10.9.0.2", true, true},
+		{2, "10.9.0.1", false, true},  {1, "10.8.1.7", true, true},
+		{1, "10.9.0.2", false, false}, {3, "fd00:8:2:909::1", false, false},
+		{3, "0.2.9.9", true, true},
+	};
+	const uint8_t first[] = {10, 9, 0, 1}, second[] = {10, 9, 0, 2}, third[] = {0, 2, 9, 9};
+	struct path p;
+
+	path_open(&p, 1);
+	assert_int_equal(dp_allowed_insert(p.wg->allowed, AF_INET, first, 32, p.peers[1]), 0);
+	assert_int_equal(dp_allowed_insert(p.wg->allowed, AF_INET, second, 32, p.peers[2]), 0);
+	assert_int_equal(dp_allowed_insert(p.wg->allowed, AF_INET, third, 32, p.peers[3]), 0);
+	for (unsigned int round = 0; round < 2; round++) {
+		struct path_frame f[RTE_DIM(rows)];
+		unsigned int good = 0;
+
+		for (unsigned int i = 0; i < RTE_DIM(rows); i++) {
+			bool v6 = strchr(rows[i].source, ':');
+			uint8_t plain[112];
+
+			path_ip(plain, rows[i].source, v6 ? "fd00:a::2" : "10.0.0.2",
+				sizeof(plain));
+			path_data(&f[i], &p, rows[i].peer, 10 * round + i, plain, sizeof(plain));
+			good += round == 0 ? rows[i].good : rows[i].good_after;
+		}
+		path_receive_all(&p, 0, f, RTE_DIM(rows));
+		path_assert_dropped(&p, DP_DROP_source_not_allowed, RTE_DIM(rows) - good);
+		assert_int_equal(path_drain(&p), good);
+		assert_int_equal(dp_allowed_insert(p.wg->allowed, AF_INET, first, 32, p.peers[2]),
+				 0);
+	}
+	path_close(&p);
+}
+
 /* ---- where it goes ---- */
 
 static void to_port(void **state)
@@ -789,6 +832,7 @@ int main(void)
 		cmocka_unit_test(padding_is_cut_off),
 		cmocka_unit_test(ecn),
 		cmocka_unit_test(sources),
+		cmocka_unit_test(hosts),
 		cmocka_unit_test(to_port),
 		cmocka_unit_test(next_hops_not_known),
 		cmocka_unit_test(ttl_and_size),
