@@ -92,6 +92,6 @@ void ctl_emit(struct ctl_iface *i, struct ctl_peer *peer, const struct wg_endpoi
 	emit_by(i->ctl, &way.out, msg, len, peer == NULL ? 0 : WG_HANDSHAKE_TRAFFIC_CLASS);
 	if (peer != NULL) {
 		peer->held_bytes = 0;
-		peer->dp->tx_bytes += len; /* cookie replies count nowhere (protocol 4.9) */
+		peer->dp->rest->tx_bytes += len; /* cookie replies count nowhere (protocol 4.9) */
 	}
 }

@@ -482,10 +482,10 @@ void ctl_peer_refuse_staged(struct ctl_peer *p, enum dp_drop reason)
 
 void ctl_peer_totals(const struct ctl_peer *p, struct ctl_peer_totals *t)
 {
-	t->rx_bytes = p->dp->rx_bytes;
-	t->tx_bytes = p->dp->tx_bytes;
-	t->rx_packets = p->dp->rx_packets;
-	t->tx_packets = p->dp->tx_packets;
+	t->rx_bytes = p->dp->rest->rx_bytes;
+	t->tx_bytes = p->dp->rest->tx_bytes;
+	t->rx_packets = p->dp->rest->rx_packets;
+	t->tx_packets = p->dp->rest->tx_packets;
 	for (unsigned int k = 0; k < CTL_SESSIONS_MAX; k++) {
 		const struct dp_session *s = p->sessions[k];
 

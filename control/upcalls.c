@@ -136,7 +136,7 @@ static void up_stamp(void *ctx, struct hs_peer *peer, enum hs_stamp stamp, uint6
 	case HS_STAMP_RECEIVED:
 		atomic_store_explicit(&dp->received_any_ns, mono_ns, memory_order_relaxed);
 		/* An accepted handshake message counts in full (protocol 4.9). */
-		dp->rx_bytes += i->ctl->input_bytes;
+		dp->rest->rx_bytes += i->ctl->input_bytes;
 		break;
 	case HS_STAMP_CLEAR_DATA_SENT:
 		atomic_store_explicit(&dp->sent_data_ns, 0, memory_order_relaxed);

@@ -62,11 +62,8 @@ static void turn_away(struct dp_worker *w, struct dp_batch *b, uint32_t stray, u
 static void prefetch_peers(struct dp_peer *const *peers, unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++) {
-		if (i != 0 && peers[i] == peers[i - 1])
-			continue;
-		rte_prefetch0(peers[i]);
-		/* Its other half, if that is on another line. */
-		rte_prefetch0((const char *)peers[i] + RTE_CACHE_LINE_SIZE - 1);
+		if (i == 0 || peers[i] != peers[i - 1])
+			rte_prefetch0(peers[i]);
 	}
 }
 

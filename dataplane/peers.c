@@ -45,7 +45,9 @@
 #define PAGE_BYTES  4096
 
 struct chunk {
-	struct dp_peer peers[CHUNK_SLOTS]; /* zeroed while they are free */
+	/* zeroed while they are free */
+	struct dp_peer peers[CHUNK_SLOTS];
+	struct dp_peer_rest rests[CHUNK_SLOTS];
 	_Atomic uint32_t generation[CHUNK_SLOTS];
 	/* control only */
 	uint32_t next_free[CHUNK_SLOTS];
@@ -188,6 +190,8 @@ struct dp_peer *dp_peers_take(struct dp_peers *t)
 		LIST_REMOVE(c, roomy);
 	peer = &c->peers[i];
 	ASAN_UNPOISON_MEMORY_REGION(peer, sizeof(*peer));
+	ASAN_UNPOISON_MEMORY_REGION(&c->rests[i], sizeof(c->rests[i]));
+	peer->rest = &c->rests[i];
 	peer->drops = c->drops[i];
 	peer->ref = (uint64_t)c->number * CHUNK_SLOTS + i;
 	peer->ref |= (uint64_t)(atomic_load_explicit(&c->generation[i], memory_order_relaxed) + 1)
@@ -223,6 +227,8 @@ void dp_peers_give_back(struct dp_peers *t, struct dp_peer *peer)
 	uint32_t i = (uint32_t)peer->ref % CHUNK_SLOTS;
 
 	clear_drops(peer);
+	cr_wipe(peer->rest, sizeof(*peer->rest));
+	ASAN_POISON_MEMORY_REGION(peer->rest, sizeof(*peer->rest));
 	cr_wipe(peer, sizeof(*peer));
 	ASAN_POISON_MEMORY_REGION(peer, sizeof(*peer));
 	if (!has_room(c))

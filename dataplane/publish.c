@@ -127,8 +127,8 @@ static void free_peer(void *arg)
 {
 	struct dp_peer *peer = arg;
 	struct dp *dp = ((struct published_iface *)peer->iface)->dp;
-	void (*gone)(void *arg) = peer->gone;
-	void *gone_arg = peer->gone_arg;
+	void (*gone)(void *arg) = peer->rest->gone;
+	void *gone_arg = peer->rest->gone_arg;
 
 	dp_peers_give_back(dp->peers, peer);
 	if (gone != NULL)
@@ -149,8 +149,8 @@ void dp_retire_peer(struct dp *dp, struct dp_peer *peer, void (*done)(void *arg)
 	if (out != NULL)
 		dp_outs_retire(dp->outs, out);
 	/* 4. RCU, free, tell who asked */
-	peer->gone = done;
-	peer->gone_arg = arg;
+	peer->rest->gone = done;
+	peer->rest->gone_arg = arg;
 	dp_reclaim_later(dp->reclaim, free_peer, peer);
 }
 
@@ -190,15 +190,16 @@ void dp_publish_current(struct dp_peer *peer, struct dp_session *s)
 /* Adds to the peer what the session has carried since the last time. */
 static void sum_session(struct dp_session *s)
 {
+	struct dp_peer_rest *rest = s->peer->rest;
 	uint64_t tx_bytes = dp_session_sent_bytes(s);
 	uint64_t tx_packets = dp_counted(&s->send_counter);
 	uint64_t rx_bytes = dp_counted(&s->rx_bytes);
 	uint64_t rx_packets = dp_counted(&s->rx_packets);
 
-	s->peer->tx_bytes += tx_bytes - s->summed_tx_bytes;
-	s->peer->tx_packets += tx_packets - s->summed_tx_packets;
-	s->peer->rx_bytes += rx_bytes - s->summed_rx_bytes;
-	s->peer->rx_packets += rx_packets - s->summed_rx_packets;
+	rest->tx_bytes += tx_bytes - s->summed_tx_bytes;
+	rest->tx_packets += tx_packets - s->summed_tx_packets;
+	rest->rx_bytes += rx_bytes - s->summed_rx_bytes;
+	rest->rx_packets += rx_packets - s->summed_rx_packets;
 	s->summed_tx_bytes = tx_bytes;
 	s->summed_tx_packets = tx_packets;
 	s->summed_rx_bytes = rx_bytes;

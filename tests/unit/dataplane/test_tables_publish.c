@@ -245,8 +245,8 @@ static void session_sums(void **state)
 	dp_retire_session(dp, s);
 	assert_null(atomic_load(&peer->current));
 	assert_null(dp_sessions_lookup(dp->sessions, wg, 5));
-	assert_int_equal(peer->tx_bytes, 100);
-	assert_int_equal(peer->rx_packets, 1);
+	assert_int_equal(peer->rest->tx_bytes, 100);
+	assert_int_equal(peer->rest->rx_packets, 1);
 	/* A worker still has it in its hands. */
 	assert_int_equal(dp_reclaim_poll(dp->reclaim), 1);
 	dp_session_sent(s, 1, 32);
@@ -255,10 +255,10 @@ static void session_sums(void **state)
 	s->rx_packets = 2;
 	rte_rcu_qsbr_quiescent(dp->rcu, 0);
 	assert_int_equal(dp_reclaim_poll(dp->reclaim), 0);
-	assert_int_equal(peer->tx_bytes, 132);
-	assert_int_equal(peer->tx_packets, 3);
-	assert_int_equal(peer->rx_bytes, 90);
-	assert_int_equal(peer->rx_packets, 2);
+	assert_int_equal(peer->rest->tx_bytes, 132);
+	assert_int_equal(peer->rest->tx_packets, 3);
+	assert_int_equal(peer->rest->rx_bytes, 90);
+	assert_int_equal(peer->rest->rx_packets, 2);
 	/* Retiring one that is not current leaves the current one. */
 	dp_publish_current(peer, next);
 	s = publish(dp, peer, 7);
