@@ -29,7 +29,7 @@ static const struct command {
 	 1000, true,
 	 "Packets are prepared in memory in batches of 32, are received from a port in memory, go\n"
 	 "through the stages of a worker and are sent to another one. Results, in TSC cycles per\n"
-	 "packet, with the median, 5th and 95th percentile of up to 31 samples:\n"
+	 "packet, with the median, 5th and 95th percentile of up to 301 samples:\n"
 	 "\n"
 	 "  encrypt/SIZE/PEERS/AEAD  from rx to tx, for plain packets from a port\n"
 	 "  decrypt/SIZE/PEERS/AEAD  from rx to tx, for data messages from peers\n"

@@ -21,7 +21,7 @@
 #define UNIT	     "tsc_cycles/packet"
 #define BACKENDS_MAX 8
 #define SIZES	     5
-#define ROUNDS_MAX   31
+#define ROUNDS_MAX   301
 #define ENTRIES_MAX  7
 /* Of both ways in turns: each has whole rounds of imix. */
 #define BOTH_BATCHES 12

@@ -48,7 +48,7 @@ def sizes(text):
 def parse(argv):
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", default=os.path.join(SOURCE, "build"),
+    parser.add_argument("--build", type=os.path.abspath, default=os.path.join(SOURCE, "build"),
                         help="where make has put wgdp and wgdp-bench (default: %(default)s)")
     parser.add_argument("--gateways", default=",".join(lab_gateways.KINDS),
                         help="which, in which order (default: %(default)s)")

@@ -38,7 +38,8 @@ def parse(argv):
         epilog="OPTION: see wgdp-bench rfc2544 --help")
     parser.add_argument("--gateway", default=GATEWAY, choices=lab_gateways.KINDS,
                         help="(default: %(default)s)")
-    parser.add_argument("--build", default=os.path.join(SOURCE, "build"), metavar="DIR",
+    parser.add_argument("--build", type=os.path.abspath, metavar="DIR",
+                        default=os.path.join(SOURCE, "build"),
                         help="where make has put wgdp and wgdp-bench (default: %(default)s)")
     args, args.options = parser.parse_known_args(argv)
     named = [option for option in args.options if option.split("=")[0] in OURS]
