@@ -7,11 +7,11 @@ from lib.bench_figure import Figure, Point, drop_empty, first, point, without_ga
 
 SIZES = ("64", "256", "576", "1420", "imix")
 STAGES = {
-    "encrypt": ("classify", "forward", "encap", "headers", "seal", "tx"),
-    "decrypt": ("classify", "decap", "open", "forward", "tx"),
+    "encrypt": ("rx", "classify", "forward", "encap", "headers", "seal", "tx"),
+    "decrypt": ("rx", "classify", "decap", "open", "forward", "tx"),
 }
 STAGE_TITLES = {"encap": "encap, decap", "decap": "encap, decap", "seal": "AEAD", "open": "AEAD"}
-STACK = ("classify", "forward", "encap, decap", "headers", "AEAD", "tx")
+STACK = ("rx", "classify", "forward", "encap, decap", "headers", "AEAD", "tx")
 
 
 def rate_point(result, hz, scale=1.0):
@@ -49,7 +49,7 @@ def throughput(parts):
                            [r and rate_point(r, hz, 1e-6) for r in found]))
     return Figure(
         "throughput", "Packets per second by size",
-        f"One worker's packet path, from classify to tx, with the fastest ciphers of this CPU "
+        f"One worker's packet path, from rx to tx, with the fastest ciphers of this CPU "
         f"({backend}). In memory, so without what a NIC and its driver take. Bars are medians, "
         f"lines reach from the 5th to the 95th percentile of the samples.",
         "bars", "inner packet (bytes)", "million packets/s on one core", list(SIZES),

@@ -9,9 +9,9 @@ MACHINE = {"cpu": "Made <Up> & Co", "cpus": 2, "tsc_hz": 2000000000, "kernel": "
            "time": "2026-01-01T00:00:00Z",
            "versions": {"wgdp": "0.1.0", "dpdk": "DPDK 22.11"}, "core_per_tsc": 1.25}
 CYCLES = "tsc_cycles/packet"
-STAGES = ("encrypt-classify", "encrypt-forward", "encrypt-encap", "encrypt-headers",
-          "encrypt-seal", "encrypt-tx", "decrypt-classify", "decrypt-decap", "decrypt-open",
-          "decrypt-forward", "decrypt-tx")
+STAGES = ("encrypt-rx", "encrypt-classify", "encrypt-forward", "encrypt-encap", "encrypt-headers",
+          "encrypt-seal", "encrypt-tx", "decrypt-rx", "decrypt-classify", "decrypt-decap",
+          "decrypt-open", "decrypt-forward", "decrypt-tx")
 
 
 def result(name, unit, middle, ratio=None, ratio_to=None):
