@@ -14,7 +14,7 @@
 
 /* Changes for each family. */
 #ifndef CHURN
-#define CHURN 8000000u
+#define CHURN 6000000u
 #endif
 #define SHORT	     300
 #define CHECK_EACH   1000
