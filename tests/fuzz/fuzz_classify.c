@@ -6,10 +6,11 @@
  *   bit 1     headers are put right (MAC, IPv4 checksum), so that it gets beyond them
  *   bit 2     it lies in a buffer of exactly its size, where reading beyond its end is seen
  *   bit 5     headers are put right behind a tag of 4 bytes
+ *   bit 6     it comes in behind another frame, which is good: then it may go a shorter way
  *   bits 3-4  it is 0: a frame, 1: a UDP payload for WireGuard, 2: what peer 1 has encrypted,
  *             3: an inner packet from Linux
  *
- * Each input must end exactly once, and no buffer may be lost.
+ * Each frame must end exactly once, and no buffer may be lost.
  */
 #include "tests/unit/unit.h"
 
@@ -78,9 +79,33 @@ static unsigned int taken_out(void)
 	return n + path_drain(&gateway);
 }
 
+/* A keepalive of a peer, or a packet that is for one. */
+static void make_good(struct path_frame *f, unsigned int port)
+{
+	static const uint8_t payload[8];
+
+	if (port == 0)
+		path_data(f, &gateway, 2, counter++, NULL, 0);
+	else
+		path_udp(f, &gateway, port, "10.0.0.2", 1000, "10.8.1.5", 2000, payload,
+			 sizeof(payload));
+}
+
+static void receive(unsigned int port, const struct path_frame *f, bool exact, bool behind)
+{
+	struct path_frame frames[2];
+
+	make_good(&frames[0], port);
+	frames[1] = *f;
+	if (exact)
+		path_receive_exact(&gateway, port, behind ? &frames[0] : NULL, f);
+	else
+		path_receive_all(&gateway, port, behind ? frames : f, behind ? 2 : 1);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	uint64_t before = ended();
+	uint64_t before = ended(), frames = 1;
 	struct path_frame f;
 	unsigned int port;
 
@@ -108,12 +133,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (data[0] & 2)
 		put_right(&f, port, data[0] & 32 ? 18 : 14);
 	if ((data[0] >> 3 & 3) != LINUX) {
-		if (data[0] & 4)
-			path_receive_exact(&gateway, port, &f);
-		else
-			path_receive(&gateway, port, &f);
+		receive(port, &f, data[0] & 4, data[0] & 64);
+		frames += (data[0] & 64) != 0;
 	}
-	if (taken_out() + ended() - before != 1)
+	if (taken_out() + ended() - before != frames)
 		abort();
 	if (rte_mempool_avail_count(gateway.dp->pool) != buffers)
 		abort();

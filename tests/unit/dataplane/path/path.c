@@ -411,13 +411,13 @@ static void free_exact(void *addr, void *shared)
 	free(shared);
 }
 
-void path_receive_exact(struct path *p, unsigned int port, const struct path_frame *f)
+/* A packet in memory that ends where it does. */
+static struct rte_mbuf *exact_packet(struct path *p, const struct path_frame *f)
 {
 	struct rte_mbuf_ext_shared_info *shared = calloc(1, sizeof(*shared));
 	struct rte_mbuf *m = path_packet(p, NULL, 0);
 	/* Nothing is allocated for a length of 0, as far as sanitizers are concerned. */
 	uint8_t *at = malloc(f->len);
-	struct dp_batch b = {.pkts = {m}, .n = 1};
 
 	assert_true(shared && at);
 	memcpy(at, f->at, f->len);
@@ -427,7 +427,19 @@ void path_receive_exact(struct path *p, unsigned int port, const struct path_fra
 	rte_pktmbuf_attach_extbuf(m, at, RTE_BAD_IOVA, (uint16_t)f->len, shared);
 	m->data_len = (uint16_t)f->len;
 	m->pkt_len = (uint32_t)f->len;
-	dp_note(m)->port_id = (uint16_t)port;
+	return m;
+}
+
+void path_receive_exact(struct path *p, unsigned int port, const struct path_frame *first,
+			const struct path_frame *f)
+{
+	struct dp_batch b = {.n = 0};
+
+	if (first)
+		dp_batch_add(&b, exact_packet(p, first));
+	dp_batch_add(&b, exact_packet(p, f));
+	for (unsigned int i = 0; i < b.n; i++)
+		dp_note(b.pkts[i])->port_id = (uint16_t)port;
 	dp_classify(p->w, &b);
 	dp_tx_flush(p->w);
 }

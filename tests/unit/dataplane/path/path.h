@@ -90,8 +90,9 @@ void path_receive(struct path *p, unsigned int port, const struct path_frame *f)
 void path_receive_all(struct path *p, unsigned int port, const struct path_frame *f,
 		      unsigned int n);
 /* The same, in a buffer of its own that ends where the frame ends, so that sanitizers see what is
- * read or written beyond. */
-void path_receive_exact(struct path *p, unsigned int port, const struct path_frame *f);
+ * read or written beyond; in a batch behind another frame, unless first is NULL. */
+void path_receive_exact(struct path *p, unsigned int port, const struct path_frame *first,
+			const struct path_frame *f);
 /* An inner packet that Linux sends through wg0; flushed. */
 void path_from_linux(struct path *p, const void *at, size_t len);
 /* The same for a peer, length 0: keepalive. */

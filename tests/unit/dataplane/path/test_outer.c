@@ -61,18 +61,29 @@ static void every_length_of_every_type(void **state)
 	path_close(&p);
 }
 
-/* Each prefix of a good frame ends as runt, and none is read beyond its end. */
+/* Each prefix of a good frame ends as runt, and none is read beyond its end; alone, and behind a
+ * good frame, as what is like the one before goes a shorter way. */
 static void every_header_cut_off(void **state)
 {
 	struct path p;
-	struct path_frame whole, f;
+	struct path_frame whole, f, good;
+	struct dp_event event;
+	uint64_t counter = 0;
 
 	path_open(&p, 1);
-	for (int v6 = 0; v6 < 2; v6++) {
-		path_data(&whole, &p, v6 ? 2 : 1, 7, NULL, 0);
+	/* The first one of a session is told of. */
+	path_data(&good, &p, 3, counter++, NULL, 0);
+	path_receive(&p, 0, &good);
+	while (path_event(&p, &event))
+		;
+	for (int round = 0; round < 4; round++) {
+		bool behind = round / 2;
+
+		path_data(&whole, &p, round % 2 ? 2 : 1, UINT32_MAX, NULL, 0);
 		for (f.len = 0; f.len < whole.len; f.len++) {
 			memcpy(f.at, whole.at, f.len);
-			path_receive_exact(&p, 0, &f);
+			path_data(&good, &p, 3, counter++, NULL, 0);
+			path_receive_exact(&p, 0, behind ? &good : NULL, &f);
 			path_assert_dropped(&p, DP_DROP_runt, 1);
 			path_assert_quiet(&p);
 		}
@@ -132,10 +143,14 @@ static void broken_fields(void **state)
 	struct path p;
 
 	path_open(&p, 1);
-	for (unsigned int i = 0; i < RTE_DIM(rows); i++) {
+	/* Alone, and once more behind a good frame. */
+	for (unsigned int k = 0; k < 2 * RTE_DIM(rows); k++) {
 		uint64_t consumed = dp_counted(&p.w->counters.consumed);
-		struct path_frame f;
+		unsigned int i = k % RTE_DIM(rows);
+		bool behind = k >= RTE_DIM(rows);
+		struct path_frame f, good;
 
+		path_data(&good, &p, 1, counter++, NULL, 0);
 		path_data(&f, &p, rows[i].v6 ? 2 : 1, counter++, NULL, 0);
 		f.at[rows[i].at] = rows[i].byte;
 		/* A header of 60 bytes leaves 0 of UDP in 60: so give it a longer frame. */
@@ -148,10 +163,11 @@ static void broken_fields(void **state)
 		}
 		if (rows[i].resum)
 			path_ipv4_sum(f.at + IP);
-		path_receive(&p, 0, &f);
+		path_receive_exact(&p, 0, behind ? &good : NULL, &f);
+		assert_int_equal(dp_counted(&p.w->counters.consumed),
+				 consumed + behind + (rows[i].reason == -1));
 		if (rows[i].reason == -1) { /* does not matter: accepted */
 			path_assert_dropped(&p, DP_DROP_runt, 0);
-			assert_int_equal(dp_counted(&p.w->counters.consumed), consumed + 1);
 			path_drain(&p);
 			continue;
 		}

@@ -109,7 +109,7 @@ static void messages_by_tag(void **state)
 			receive_stripped(&p, 0, &f, rows[i].tci);
 		} else {
 			tag(&f, rows[i].tci);
-			path_receive_exact(&p, 0, &f);
+			path_receive_exact(&p, 0, NULL, &f);
 		}
 		assert_sent(&p, 1, 0, RTE_ETHER_TYPE_IPV4);
 		assert_rx(&p, rows[i].port, ++received[rows[i].port]);
@@ -119,6 +119,55 @@ static void messages_by_tag(void **state)
 		path_assert_quiet(&p);
 	}
 	path_assert_dropped(&p, DP_DROP_runt, 0);
+	path_close(&p);
+}
+
+/* Frames of a batch come to ports in turns: what goes for one is not taken to go for the next. */
+static void in_turns(void **state)
+{
+	static const struct {
+		uint16_t tci;
+		bool tagged, stripped, ours;
+		unsigned int port;
+	} rows[] = {
+		{0, false, false, true, 0},	{0, false, false, true, 0},
+		{7, true, false, true, WAN7},	{0, false, false, true, 0},
+		{7, false, true, true, WAN7},	{0, false, false, true, 0},
+		{0xe000, true, false, true, 0}, {0, false, false, true, 0},
+		{8, true, false, false, 0},	{0, false, false, true, 0},
+		{7, true, false, true, WAN7},	{7, true, false, true, WAN7},
+	};
+	uint64_t received[PATH_PORTS] = {0};
+	struct dp_batch b = {.n = 0};
+	unsigned int ours = 0;
+	uint8_t plain[112];
+	struct path p;
+
+	open_vlans(&p);
+	path_ip(plain, "10.8.1.5", LAN_HOST, sizeof(plain));
+	for (unsigned int i = 0; i < RTE_DIM(rows); i++) {
+		struct path_frame f;
+		struct rte_mbuf *m;
+
+		path_data(&f, &p, 1, i, plain, sizeof(plain));
+		if (rows[i].tagged)
+			tag(&f, rows[i].tci);
+		m = path_packet(&p, f.at, f.len);
+		if (rows[i].stripped) {
+			m->ol_flags |= RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
+			m->vlan_tci = rows[i].tci;
+		}
+		dp_note(m)->port_id = 0;
+		dp_batch_add(&b, m);
+		received[rows[i].port] += rows[i].ours;
+		ours += rows[i].ours;
+	}
+	dp_classify(p.w, &b);
+	dp_tx_flush(p.w);
+	for (unsigned int port = 0; port < PATH_PORTS; port++)
+		assert_rx(&p, port, received[port]);
+	path_assert_dropped(&p, DP_DROP_other_vlan, RTE_DIM(rows) - ours);
+	assert_int_equal(path_drain(&p), ours);
 	path_close(&p);
 }
 
@@ -234,10 +283,10 @@ static void runts(void **state)
 		struct path_frame f = whole;
 
 		f.len = len;
-		path_receive_exact(&p, 0, &f);
+		path_receive_exact(&p, 0, NULL, &f);
 		path_assert_dropped(&p, DP_DROP_runt, 1);
 	}
-	path_receive_exact(&p, 0, &whole);
+	path_receive_exact(&p, 0, NULL, &whole);
 	assert_int_equal(dp_counted(&p.w->counters.consumed), 1);
 	path_close(&p);
 }
@@ -261,7 +310,7 @@ static void to_taps(void **state)
 		f.at[0] = i % 2 ? 0xff : 2;
 		if (i < RTE_DIM(tcis)) {
 			tag(&f, tcis[i]);
-			path_receive_exact(&p, 0, &f);
+			path_receive_exact(&p, 0, NULL, &f);
 			memmove(f.at + 12, f.at + 16, f.len - 16);
 			f.len -= 4;
 		} else {
@@ -289,7 +338,7 @@ static void two_tags(void **state)
 	path_data(&f, &p, 1, 0, NULL, 0);
 	tag(&f, 42);
 	tag(&f, 7);
-	path_receive_exact(&p, 0, &f);
+	path_receive_exact(&p, 0, NULL, &f);
 	m = path_for_linux(&p);
 	assert_non_null(m);
 	assert_int_equal(dp_note(m)->port_id, WAN7);
@@ -397,11 +446,17 @@ static void ports_of_a_device(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(messages_by_tag),   cmocka_unit_test(handshakes_and_fragments),
-		cmocka_unit_test(put_together),	     cmocka_unit_test(nobodys),
-		cmocka_unit_test(tagged_only),	     cmocka_unit_test(runts),
-		cmocka_unit_test(to_taps),	     cmocka_unit_test(two_tags),
-		cmocka_unit_test(every_way),	     cmocka_unit_test(tag_untag),
+		cmocka_unit_test(messages_by_tag),
+		cmocka_unit_test(in_turns),
+		cmocka_unit_test(handshakes_and_fragments),
+		cmocka_unit_test(put_together),
+		cmocka_unit_test(nobodys),
+		cmocka_unit_test(tagged_only),
+		cmocka_unit_test(runts),
+		cmocka_unit_test(to_taps),
+		cmocka_unit_test(two_tags),
+		cmocka_unit_test(every_way),
+		cmocka_unit_test(tag_untag),
 		cmocka_unit_test(ports_of_a_device),
 	};
 
