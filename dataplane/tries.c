@@ -79,6 +79,31 @@ static void look_up_some(const struct dp_trie *t, const struct dp_keys *keys, ui
 		values[__builtin_ctz(mask)] = found[n];
 }
 
+/* The packets of one flow have one destination, and what comes out of tunnels often has, too. */
+static bool all_same(const struct dp_keys *keys, unsigned int n)
+{
+	uint64_t differ = 0;
+
+	for (unsigned int i = 1; i < n; i++)
+		differ |= (keys->hi[i] ^ keys->hi[0]) | (keys->lo[i] ^ keys->lo[0]);
+	return differ == 0;
+}
+
+/* The first n keys, which one trie has the answers to. */
+static void look_up_first(const struct dp_trie *t, const struct dp_keys *keys, unsigned int n,
+			  void **values)
+{
+	void *value;
+
+	if (!all_same(keys, n)) {
+		dp_trie_lookup_bulk(t, keys->hi, keys->lo, values, n);
+		return;
+	}
+	value = dp_trie_lookup(t, (struct dp_trie_key){keys->hi[0], keys->lo[0]});
+	for (unsigned int i = 0; i < n; i++)
+		values[i] = value;
+}
+
 void dp_tries_lookup_bulk(const struct dp_tries *p, const struct dp_keys *keys, uint32_t mask,
 			  void **values)
 {
@@ -90,8 +115,7 @@ void dp_tries_lookup_bulk(const struct dp_tries *p, const struct dp_keys *keys, 
 			continue;
 		/* Mostly all are of one family. */
 		if ((part & (part + 1)) == 0)
-			dp_trie_lookup_bulk(t, keys->hi, keys->lo, values,
-					    (unsigned int)__builtin_popcount(part));
+			look_up_first(t, keys, (unsigned int)__builtin_popcount(part), values);
 		else
 			look_up_some(t, keys, part, values);
 	}
