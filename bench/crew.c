@@ -75,12 +75,12 @@ static bool meet(struct job *job)
 
 static struct bench_memory_queue *queue_in(const struct bench_member *m)
 {
-	return &m->job->crew->ports[m->job->load->decrypt ? 0 : 1].queues[m->w->id];
+	return &m->job->crew->g.memory[m->job->load->decrypt ? 0 : 1].queues[m->w->id];
 }
 
 static struct bench_memory_port *port_out(const struct job *job)
 {
-	return &job->crew->ports[job->load->decrypt ? 1 : 0];
+	return &job->crew->g.memory[job->load->decrypt ? 1 : 0];
 }
 
 /* As a NIC leaves them: in memory, not in the cache of the worker that will receive them. */
@@ -297,6 +297,7 @@ int bench_crew_open(struct bench_crew *c, unsigned int n_workers, unsigned int n
 		.n_workers = (uint16_t)n_workers,
 		.packet_buffers = bench_crew_buffers(n_workers, n_peers),
 		.birth_ns = until_ns, /* a session of the future does not get old before */
+		.room = RTE_MIN(n_workers, n_peers) * BENCH_QUEUE_PACKETS,
 		.spread = spread,
 		.offload = offload,
 	};
@@ -310,9 +311,6 @@ int bench_crew_open(struct bench_crew *c, unsigned int n_workers, unsigned int n
 	c->n_queues = RTE_MIN(n_workers, n_peers);
 	snprintf(error, error_size, "no memory for %u workers", n_workers);
 	rc = open_members(c);
-	for (unsigned int i = 0; rc == 0 && i < 2; i++)
-		rc = bench_memory_port_open(&c->ports[i], c->g.ports[i].device->eth_id, n_workers,
-					    c->n_queues * BENCH_QUEUE_PACKETS);
 	if (rc != 0)
 		bench_crew_close(c);
 	return rc;
@@ -322,8 +320,6 @@ void bench_crew_close(struct bench_crew *c)
 {
 	if (c->n_workers == 0)
 		return;
-	for (unsigned int i = 0; i < 2; i++)
-		bench_memory_port_close(&c->ports[i]);
 	for (unsigned int i = 0; c->members && i < c->n_workers; i++) {
 		struct bench_preparer *p = &c->members[i].preparer;
 

@@ -11,7 +11,6 @@
 #include <stdint.h>
 
 #include "bench/gateway.h"
-#include "bench/memory_port.h"
 #include "bench/packets.h"
 
 /* Packets of a round for each queue that has some: about what a NIC's queues hold in all, in whole
@@ -25,7 +24,6 @@ struct bench_member; /* a worker */
 
 struct bench_crew {
 	struct bench_gateway g;
-	struct bench_memory_port ports[2]; /* what the gateway's ports are */
 	struct bench_member *members;
 	unsigned int n_workers;
 	unsigned int n_queues; /* that packets come to: those of a peer always come to the same */

@@ -58,11 +58,17 @@ static int open_ports(struct bench_gateway *g, uint16_t queues, char *error, siz
 
 /* What the devices have nobody asks them again once they run: so they can have what memory ports
  * do, which is nothing, as checksums of a NIC cost its worker nothing. */
-static int start_ports(struct bench_gateway *g, char *error, size_t error_size)
+static int start_ports(struct bench_gateway *g, const struct bench_gateway_settings *s, char *error,
+		       size_t error_size)
 {
 	int rc = dp_start_devices(g->dp, error, error_size);
 
-	for (unsigned int i = 0; i < 2; i++) {
+	if (rc != 0)
+		return rc;
+	snprintf(error, error_size, "no memory for ports");
+	for (unsigned int i = 0; rc == 0 && i < 2; i++) {
+		rc = bench_memory_port_open(&g->memory[i], g->devices[i].eth_id, s->n_workers,
+					    s->room);
 		g->devices[i].rx_ipv4_cksum = g->offload;
 		g->devices[i].tx_ipv4_cksum = g->offload;
 		g->devices[i].tx_udp_cksum = g->offload;
@@ -196,7 +202,7 @@ int bench_gateway_open(struct bench_gateway *g, const struct bench_gateway_setti
 	g->w->now_ns = s->birth_ns;
 	rc = open_ports(g, s->n_workers, error, error_size);
 	if (rc == 0)
-		rc = start_ports(g, error, error_size);
+		rc = start_ports(g, s, error, error_size);
 	if (rc != 0)
 		goto fail;
 	snprintf(error, error_size, "no memory for %u peers", s->n_peers);
@@ -223,6 +229,8 @@ struct bench_peer *bench_gateway_peer(const struct bench_gateway *g, uint32_t in
 
 void bench_gateway_close(struct bench_gateway *g)
 {
+	for (unsigned int i = 0; i < 2; i++)
+		bench_memory_port_close(&g->memory[i]);
 	for (uint16_t i = 0; i < g->dp->n_devices; i++)
 		dp_device_close(&g->devices[i]);
 	dp_free(g->dp);

@@ -1,5 +1,5 @@
 /*
- * A gateway in memory: workers, two ports that discard what is sent, one WireGuard interface with
+ * A gateway in memory: workers, two ports in memory, one WireGuard interface with
  * any number of peers, each with a session. Built with what control uses; nothing of the path is
  * replaced.
  *
@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bench/memory_port.h"
 #include "dataplane/publish.h"
 #include "dataplane/session.h"
 #include "dataplane/worker.h"
@@ -40,6 +41,7 @@ struct bench_gateway {
 	struct dp_worker *w; /* the first */
 	struct dp_device devices[2];
 	struct dp_port ports[2];
+	struct bench_memory_port memory[2]; /* what these are */
 	struct dp_iface *wg;
 	struct bench_peer *peers;
 	unsigned int n_peers;
@@ -49,6 +51,7 @@ struct bench_gateway {
 struct bench_gateway_settings {
 	unsigned int n_peers;
 	uint16_t n_workers; /* and queues of each port; on the lcores from 0 on */
+	unsigned int room;  /* packets that each queue has room for, to be received and sent */
 	uint32_t packet_buffers;
 	uint64_t birth_ns; /* of the sessions */
 	enum dp_spread_mode spread;

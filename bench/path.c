@@ -1,7 +1,6 @@
 /*
- * wgdp-bench path: what a packet costs from rx to tx, whole and stage by stage, with ports in
- * memory. The stages
- * are the product's, called as worker.c calls them; nothing in them is instrumented. A stage calls
+ * wgdp-bench path: what a packet costs from rx to tx, whole and stage by stage. The stages are the
+ * product's, called as worker.c calls them; nothing in them is instrumented. A stage calls
  * the next one, so what one costs is a difference: the time from it on, less the time from the next
  * on.
  */
@@ -14,7 +13,6 @@
 
 #include "bench/bench.h"
 #include "bench/gateway.h"
-#include "bench/memory_port.h"
 #include "bench/packets.h"
 #include "dataplane/stages.h"
 
@@ -68,8 +66,7 @@ struct backend {
 
 struct gateway {
 	struct bench_gateway g;
-	struct bench_memory_port ports[2]; /* what its ports are */
-	struct dp_poll *polls[2];	   /* of these, in the same order */
+	struct dp_poll *polls[2]; /* of its ports, in the same order */
 };
 
 /* One load, one number of peers, one back end. */
@@ -147,8 +144,8 @@ static unsigned int empty(struct bench_memory_queue *q)
 static double path_cycles(struct gateway *gateway, struct dp_batch *batches, bool decrypt,
 			  enum bench_entry entry)
 {
-	struct bench_memory_queue *in = &gateway->ports[decrypt ? 0 : 1].queues[0];
-	struct bench_memory_queue *out = &gateway->ports[decrypt ? 1 : 0].queues[0];
+	struct bench_memory_queue *in = &gateway->g.memory[decrypt ? 0 : 1].queues[0];
+	struct bench_memory_queue *out = &gateway->g.memory[decrypt ? 1 : 0].queues[0];
 	struct dp_poll *poll = gateway->polls[decrypt ? 0 : 1];
 	uint64_t begin, end;
 	unsigned int sent;
@@ -189,7 +186,8 @@ static double both_cycles(struct gateway *gateway, struct dp_batch *batches)
 	unsigned int sent = 0;
 
 	for (unsigned int k = 0; k < BOTH_BATCHES; k++)
-		bench_memory_put(&gateway->ports[k % 2].queues[0], batches[k].pkts, batches[k].n);
+		bench_memory_put(&gateway->g.memory[k % 2].queues[0], batches[k].pkts,
+				 batches[k].n);
 	begin = rte_rdtsc_precise();
 	for (unsigned int k = 0; k < BOTH_BATCHES; k += 2) {
 		for (unsigned int port = 0; port < 2; port++) {
@@ -200,7 +198,7 @@ static double both_cycles(struct gateway *gateway, struct dp_batch *batches)
 	}
 	end = rte_rdtsc_precise();
 	for (unsigned int port = 0; port < 2; port++)
-		sent += empty(&gateway->ports[port].queues[0]);
+		sent += empty(&gateway->g.memory[port].queues[0]);
 	return sent == BOTH_BATCHES * DP_BATCH_MAX ? (double)(end - begin) / sent : -1;
 }
 
@@ -423,19 +421,13 @@ static bool open_backends(struct run *r)
 	return true;
 }
 
-static void close_gateway(struct gateway *gateway)
-{
-	for (unsigned int i = 0; i < 2; i++)
-		bench_memory_port_close(&gateway->ports[i]);
-	bench_gateway_close(&gateway->g);
-}
-
 static bool open_gateway(struct gateway *gateway, unsigned int n_peers, bool offload)
 {
 	const struct bench_gateway_settings settings = {
 		.n_peers = n_peers,
 		.n_workers = 1,
 		.packet_buffers = BENCH_BUFFERS,
+		.room = BENCH_PACKETS,
 		.birth_ns = BENCH_NOW_NS,
 		.offload = offload,
 	};
@@ -447,20 +439,8 @@ static bool open_gateway(struct gateway *gateway, unsigned int n_peers, bool off
 		return false;
 	}
 	w = gateway->g.w;
-	for (unsigned int i = 0; i < 2; i++) {
-		const struct dp_device *device = gateway->g.ports[i].device;
-
-		for (unsigned int k = 0; k < w->n_polls; k++) {
-			if (w->polls[k].device == device)
-				gateway->polls[i] = &w->polls[k];
-		}
-		if (bench_memory_port_open(&gateway->ports[i], device->eth_id, 1, BENCH_PACKETS) !=
-		    0) {
-			fputs("wgdp-bench: no memory for ports\n", stderr);
-			close_gateway(gateway);
-			return false;
-		}
-	}
+	for (unsigned int k = 0; k < w->n_polls; k++)
+		gateway->polls[w->polls[k].device->first_port] = &w->polls[k];
 	return true;
 }
 
@@ -496,7 +476,7 @@ int bench_path(const struct bench_options *o)
 		status = EXIT_SUCCESS;
 out:
 	for (unsigned int i = 0; i < r.n_gateways; i++)
-		close_gateway(&r.gateways[i]);
+		bench_gateway_close(&r.gateways[i].g);
 	for (unsigned int i = 0; i < r.n_backends; i++)
 		cr_aead_free(r.backends[i].aead);
 	bench_report_free(&r.report);

@@ -171,11 +171,14 @@ static uint8_t udp(const struct around *a, struct dp_note *note, const uint8_t *
 	return message(note, frame);
 }
 
-/* The driver's "wrong" is not believed: some say so of what they can't check. */
-static bool sum_known_right(const struct around *a, const struct rte_mbuf *m)
+/* Is the checksum of a header of so many bytes right? The device may have checked that. Its
+ * driver's "wrong" is not believed: some say so of what they can't check. */
+static bool sum_right(const struct rte_mbuf *m, bool device_checks, const uint8_t *ip,
+		      uint32_t header)
 {
-	return (m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD &&
-	       a->w->dp->ports[dp_note(m)->port_id]->device->rx_ipv4_cksum;
+	return (device_checks &&
+		(m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD) ||
+	       dp_ipv4_sum_right(ip, header);
 }
 
 /* An IPv4 packet with a good header of so many bytes. */
@@ -214,7 +217,7 @@ static uint8_t ipv4(struct around *a, const struct rte_mbuf *m, const uint8_t *f
 		return DP_DROP_bad_ip_header;
 	if (total > len)
 		return DP_DROP_runt;
-	if (!sum_known_right(a, m) && !dp_ipv4_sum_right(ip, header))
+	if (!sum_right(m, a->w->dp->ports[note->port_id]->device->rx_ipv4_cksum, ip, header))
 		return DP_DROP_bad_ip_header;
 	return ipv4_way(a, note, frame, header, total);
 }
@@ -351,9 +354,7 @@ static inline bool is_ordinary(const struct around *a, const struct rte_mbuf *m,
 	total = dp_load_be16(frame + DP_ETHER_BYTES + 2);
 	if (total < DP_IPV4_MIN_BYTES || total > m->data_len - (uint32_t)DP_ETHER_BYTES)
 		return false;
-	return (a->checks_ipv4 &&
-		(m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD) ||
-	       dp_ipv4_sum_right(frame + DP_ETHER_BYTES, DP_IPV4_MIN_BYTES);
+	return sum_right(m, a->checks_ipv4, frame + DP_ETHER_BYTES, DP_IPV4_MIN_BYTES);
 }
 
 static inline uint8_t way_of(struct around *a, struct rte_mbuf *m)

@@ -185,7 +185,7 @@ static void make_wait(struct dp_worker *w, struct dp_batch *b, const struct run 
 	dp_ask_control(w, wait.pkts, wait.n, DP_ASK_STAGE);
 }
 
-/* What a run of sealed packets moves. */
+/* What sending a run moves. */
 static void account(struct dp_worker *w, const struct run *r, const struct dp_iface *iface,
 		    uint64_t bytes, bool has_data)
 {
@@ -238,11 +238,23 @@ static void reserve(struct dp_worker *w, struct dp_batch *b)
 
 /* ---- sealing ---- */
 
+/* What could not be sealed was accounted for with its counter, which stays used. */
+static void take_back(struct dp_worker *w, const struct dp_batch *failed)
+{
+	for (unsigned int i = 0; i < failed->n; i++) {
+		const struct dp_note *note = dp_note(failed->pkts[i]);
+
+		dp_session_sent(note->session, w->id, 0 - (uint64_t)note->payload_len);
+		dp_count(&w->iface_counters[note->iface->id].tx, UINT64_MAX); /* one less */
+	}
+}
+
 static void set_aside(struct dp_worker *w, struct dp_batch *b, uint32_t big, uint32_t failed)
 {
 	struct dp_batch some;
 
 	dp_batch_take(&some, b, failed);
+	take_back(w, &some);
 	if (some.n)
 		dp_drop(w, some.pkts, some.n, DP_DROP_seal_failed);
 	dp_batch_take(&some, b, big);

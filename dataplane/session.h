@@ -1,7 +1,8 @@
 /*
  * A session as workers see it. Built by control before it is published, freed by control through
  * RCU after it is retired. Four parts on cache lines of their own: what sealing and what opening
- * reads, what each of them writes. A worker that does one of them comes to two lines.
+ * reads, and what each of them writes. Sealing comes to two lines; opening to three, with that of
+ * the counter's place in the replay window.
  */
 #ifndef DATAPLANE_SESSION_H
 #define DATAPLANE_SESSION_H

@@ -730,6 +730,10 @@ static void buffers_without_room(void **state)
 		dp_encap_linux(p.w, &b);
 		path_assert_dropped(&p, DP_DROP_seal_failed, 1);
 		path_assert_quiet(&p);
+		/* It has an ending, but was not sent. */
+		assert_int_equal(dp_counted(&p.w->iface_counters[p.wg->id].tx), 0);
+		for (unsigned int n = 1; n <= PATH_PEERS; n++)
+			assert_int_equal(dp_session_sent_bytes(p.sessions[n]), 0);
 	}
 	path_close(&p);
 }

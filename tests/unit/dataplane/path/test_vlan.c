@@ -47,13 +47,18 @@ static void tag(struct path_frame *f, uint16_t tci)
 }
 
 /* As a driver gives it that takes tags out. */
+static void strip(struct rte_mbuf *m, uint16_t tci)
+{
+	m->ol_flags |= RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
+	m->vlan_tci = tci;
+}
+
 static void receive_stripped(struct path *p, unsigned int device, const struct path_frame *f,
 			     uint16_t tci)
 {
 	struct dp_batch b = {.pkts = {path_packet(p, f->at, f->len)}, .n = 1};
 
-	b.pkts[0]->ol_flags |= RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
-	b.pkts[0]->vlan_tci = tci;
+	strip(b.pkts[0], tci);
 	dp_note(b.pkts[0])->port_id = (uint16_t)device;
 	dp_classify(p->w, &b);
 	dp_tx_flush(p->w);
@@ -153,10 +158,8 @@ static void in_turns(void **state)
 		if (rows[i].tagged)
 			tag(&f, rows[i].tci);
 		m = path_packet(&p, f.at, f.len);
-		if (rows[i].stripped) {
-			m->ol_flags |= RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
-			m->vlan_tci = rows[i].tci;
-		}
+		if (rows[i].stripped)
+			strip(m, rows[i].tci);
 		dp_note(m)->port_id = 0;
 		dp_batch_add(&b, m);
 		received[rows[i].port] += rows[i].ours;
